@@ -1,0 +1,120 @@
+"""`AiProvider`: the nine things every provider can do, and what it says about itself."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator
+from typing import Literal
+
+from providers.types import (
+    ChatRequest,
+    CompletionRequest,
+    CompletionResponse,
+    Message,
+    StreamToken,
+    Struct,
+)
+
+TokenStream = AsyncGenerator[list[StreamToken], None]
+"""What a streaming call yields: all the tokens that one read of the socket brought, never an empty
+list. Close it (`aclose`, or cancel the task that reads it) and the upstream socket is closed."""
+
+
+class RateLimits(Struct, gc=False, frozen=True):
+    """The provider's published tier, as information only."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+class ProviderCapabilities(Struct):
+    """`max_tokens` is the largest answer of the provider's default model, in tokens."""
+
+    max_tokens: int = 4096
+    streaming: bool = True
+    functions: bool = True
+    vision: bool = True
+    embeddings: bool = False
+    rate_limits: RateLimits = RateLimits()
+
+
+class ModelFeatures(Struct, gc=False, frozen=True):
+    streaming: bool = True
+    tools: bool = False
+    vision: bool = False
+    reasoning: bool = False
+    prompt_cache: bool = False
+    fim: bool = False
+
+
+class Price(Struct, gc=False):
+    """US dollars per million tokens."""
+
+    input: float
+    output: float
+    cache_read: float | None = None
+    cache_write: float | None = None
+
+
+class Model(Struct):
+    """`context_window` and `max_output_tokens` in tokens; None when nobody says."""
+
+    id: str
+    provider: str
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    features: ModelFeatures = ModelFeatures()
+    price: Price | None = None
+    source: Literal["catalog", "live"] = "catalog"
+
+
+class HealthStatus(Struct):
+    """`latency_ms` of the question asked; `detail` says in one sentence what is wrong."""
+
+    status: Literal["healthy", "degraded", "unhealthy", "unknown"]
+    latency_ms: float | None = None
+    error: Exception | None = None
+
+
+class TokenCount(Struct, gc=False):
+    tokens: int
+    method: Literal["tokenizer", "api", "estimate"]
+
+
+class AiProvider(ABC):
+    """One configured provider. Every method raises `ProviderError`s only, cancellation aside."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name it is configured under."""
+
+    @abstractmethod
+    async def health_check(self) -> HealthStatus:
+        """Ask the service now, with the cheapest request it has. Never raises `ProviderError`."""
+
+    @abstractmethod
+    async def complete(self, request: CompletionRequest) -> CompletionResponse:
+        """Answer a prompt with the service's unary request."""
+
+    @abstractmethod
+    def complete_stream(self, request: CompletionRequest) -> TokenStream:
+        """Answer a prompt as a stream."""
+
+    @abstractmethod
+    async def chat(self, request: ChatRequest) -> CompletionResponse:
+        """Answer a conversation with the service's unary request."""
+
+    @abstractmethod
+    def chat_stream(self, request: ChatRequest) -> TokenStream:
+        """Answer a conversation as a stream."""
+
+    @abstractmethod
+    async def list_models(self, *, refresh: bool = False) -> list[Model]:
+        """Return the catalog's models, or with `refresh` those the service lists now."""
+
+    @abstractmethod
+    async def count_tokens(self, messages: list[Message], model: str) -> TokenCount:
+        """Return how many tokens `messages` are for `model`, and how that was found."""
+
+    @abstractmethod
+    def capabilities(self) -> ProviderCapabilities:
+        """Return what the provider can do at all; a model may do less."""
