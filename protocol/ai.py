@@ -208,7 +208,7 @@ class MetricsParams(Wire):
 
 
 class Usage(Wire, omit_defaults=False, gc=False):
-    """Tokens. `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning."""
+    """Tokens. `input_tokens` includes cache reads and writes, `output_tokens` reasoning."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -510,7 +510,7 @@ class Envelope(msgspec.Struct, gc=False):
 
     jsonrpc: str = ""
     method: str | UnsetType = UNSET
-    id: int | str | None | UnsetType = UNSET
+    id: int | str | UnsetType | None = UNSET
     params: Raw = msgspec.field(default_factory=lambda: Raw(b"{}"))
     result: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET

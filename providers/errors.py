@@ -1,12 +1,13 @@
 """The error tree. Where an error is made, it is decided whether it may be retried and when.
 
-    ProviderError            kind, retryable, retry_after, provider, model, status, request_id
-      TransportError         ConnectFailed, TimedOut, Disconnected      (no answer)
-      ResponseError          Authentication, Permission, Quota, RateLimited, Overloaded, ServerFailed,
-                             InvalidRequest, ContextLength, ContentFiltered, ModelUnknown, RequestTimeout
-                                                                        (they said no)
-      StreamError            Malformed, Truncated                       (they broke the format)
-      RefusedLocally         NotConfigured, ProviderNotFound, ModelNotFound, CircuitOpen, BudgetExceeded
+    ProviderError        kind, retryable, retry_after, provider, model, status, request_id
+      TransportError     ConnectFailed, TimedOut, Disconnected          (no answer)
+      ResponseError      Authentication, Permission, Quota, RateLimited, Overloaded,
+                         ServerFailed, RequestTimeout, InvalidRequest, ContextLength,
+                         ContentFiltered, ModelUnknown                  (they said no)
+      StreamError        Malformed, Truncated                           (they broke the format)
+      RefusedLocally     NotConfigured, ProviderNotFound, ModelNotFound, CircuitOpen,
+                         BudgetExceeded, Unsupported                    (we said no)
 
 Cancellation is not an error of this tree: CancelledError passes through untouched. `retryable` says
 whether the same request may succeed later; whether it is in fact retried is the manager's decision.

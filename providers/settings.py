@@ -17,7 +17,7 @@ class Settings(
     """Base of every configuration table: a misspelled key is an error, not a silence."""
 
 
-class KeySource(Settings):
+class KeySource(Settings, frozen=True):
     """Where a key is found: exactly one of the four.
 
     `env`: an environment variable. `command`: what a program prints on stdout, run without a shell
@@ -42,8 +42,8 @@ Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 
 
-class ProviderSettings(Settings):
-    """One `[providers.NAME]` table. `kind` defaults to NAME. Fields a kind has no use for are ignored."""
+class ProviderSettings(Settings, frozen=True):
+    """One `[providers.NAME]` table. `kind` defaults to NAME. A kind ignores what is not its own."""
 
     kind: str | None = None
     api_key: Key | list[Key] | None = None
@@ -82,7 +82,7 @@ class ProviderSettings(Settings):
         return f"ProviderSettings(kind={self.kind!r}, …)"
 
 
-class TimeoutSettings(Settings):
+class TimeoutSettings(Settings, frozen=True):
     """Seconds."""
 
     connect: Positive = 10.0
@@ -91,7 +91,7 @@ class TimeoutSettings(Settings):
     total: Positive = 600.0
 
 
-class HttpSettings(Settings):
+class HttpSettings(Settings, frozen=True):
     proxy: str | None = None
     no_proxy: str | list[str] | None = None
     ca_bundle: str | None = None
@@ -104,32 +104,32 @@ class HttpSettings(Settings):
         return "HttpSettings(…)"
 
 
-class RetrySettings(Settings):
+class RetrySettings(Settings, frozen=True):
     """`attempts` per candidate, the first included; `max_wait_ms` sums the waits of one request."""
 
     attempts: Count = 3
     max_wait_ms: Annotated[int, Meta(ge=0)] = 20000
 
 
-class LimitSettings(Settings):
+class LimitSettings(Settings, frozen=True):
     requests_per_minute: Positive | None = None
     tokens_per_minute: Positive | None = None
     max_concurrent: Count | None = None
 
 
-class BudgetSettings(Settings):
+class BudgetSettings(Settings, frozen=True):
     usd_per_day: Positive | None = None
     usd_per_session: Positive | None = None
     warn_at: Annotated[float, Meta(ge=0, le=1)] = 0.8
 
 
-class PoolMember(Settings):
+class PoolMember(Settings, frozen=True):
     provider: str
     model: str | None = None
     weight: Positive = 1.0
 
 
-class RouteSettings(Settings):
+class RouteSettings(Settings, frozen=True):
     """`pattern` is a glob over model names."""
 
     pattern: str
@@ -140,11 +140,11 @@ class RouteSettings(Settings):
     priority: int = 0
 
 
-class FallbackSettings(Settings):
+class FallbackSettings(Settings, frozen=True):
     chain: list[str] = []
 
 
-class PriceSettings(Settings):
+class PriceSettings(Settings, frozen=True):
     """US dollars per million tokens."""
 
     input: float | None = None
@@ -153,7 +153,7 @@ class PriceSettings(Settings):
     cache_write: float | None = None
 
 
-class ModelSettings(Settings):
+class ModelSettings(Settings, frozen=True):
     """One `[models."provider/model"]` table: overrides or adds to the catalog."""
 
     context_window: Count | None = None
@@ -161,7 +161,7 @@ class ModelSettings(Settings):
     prices: PriceSettings | None = None
 
 
-class ProvidersConfig(Settings, kw_only=True):
+class ProvidersConfig(Settings, frozen=True, kw_only=True):
     """Everything `ProviderManager` is made from."""
 
     default: str | None = None

@@ -153,7 +153,7 @@ class CompletionRequest(RequestOptions, kw_only=True):
 
 
 class Usage(Struct, gc=False):
-    """Tokens. `input_tokens` includes cache reads and writes, `output_tokens` includes reasoning."""
+    """Tokens. `input_tokens` includes cache reads and writes, `output_tokens` reasoning."""
 
     input_tokens: int = 0
     output_tokens: int = 0

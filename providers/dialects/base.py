@@ -13,7 +13,7 @@ Framing = Literal["sse", "ndjson", "json_array", "eventstream"]
 class Reader(ABC):
     """Turns the frames of one streamed answer into tokens. Made anew for each answer.
 
-    `finished` becomes true with the format's terminal event; a stream that ends before is truncated.
+    `finished` becomes true with the format's terminal event; one that ends before is truncated.
     """
 
     finished: bool = False
