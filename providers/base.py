@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from typing import Literal
 
+import msgspec
+
 from providers.types import (
     ChatRequest,
     CompletionRequest,
@@ -18,7 +20,7 @@ TokenStream = AsyncGenerator[list[StreamToken], None]
 list. Close it (`aclose`, or cancel the task that reads it) and the upstream socket is closed."""
 
 
-class RateLimits(Struct, gc=False, frozen=True):
+class RateLimits(msgspec.Struct, gc=False, frozen=True):
     """The provider's published tier, as information only."""
 
     requests_per_minute: int | None = None
@@ -36,7 +38,7 @@ class ProviderCapabilities(Struct):
     rate_limits: RateLimits = RateLimits()
 
 
-class ModelFeatures(Struct, gc=False, frozen=True):
+class ModelFeatures(msgspec.Struct, gc=False, frozen=True):
     streaming: bool = True
     tools: bool = False
     vision: bool = False
