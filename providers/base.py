@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from providers.errors import ResponseError
 from providers.types import (
     ChatRequest,
     CompletionRequest,
@@ -48,16 +49,24 @@ class ModelFeatures(msgspec.Struct, gc=False, frozen=True):
 
 
 class Price(Struct, gc=False):
-    """US dollars per million tokens."""
+    """US dollars per million tokens; None: tokens of the cache cost what others cost.
+
+    A request whose whole prompt is larger than `beyond_tokens` costs `beyond` instead.
+    """
 
     input: float
     output: float
     cache_read: float | None = None
     cache_write: float | None = None
+    beyond_tokens: int | None = None
+    beyond: "Price | None" = None
 
 
 class Model(Struct):
-    """`context_window` and `max_output_tokens` in tokens; None when nobody says."""
+    """`context_window` and `max_output_tokens` in tokens; None when nobody says.
+
+    `retired`: known, but no longer served by the service that made it.
+    """
 
     id: str
     provider: str
@@ -66,6 +75,7 @@ class Model(Struct):
     features: ModelFeatures = ModelFeatures()
     price: Price | None = None
     source: Literal["catalog", "live"] = "catalog"
+    retired: bool = False
 
 
 class HealthStatus(Struct):
@@ -88,6 +98,17 @@ class AiProvider(ABC):
     @abstractmethod
     def name(self) -> str:
         """The name it is configured under."""
+
+    async def recover(self, error: ResponseError) -> bool:
+        """Say whether, after `error`, the same request is worth sending again at once.
+
+        True when something was changed that `error` complained about: a key was resolved anew, or
+        the endpoint was found not to know a parameter. Each cause is answered with true once only.
+        """
+        return False
+
+    async def aclose(self) -> None:  # noqa: B027 (most providers hold nothing of their own)
+        """Let go of what the provider itself holds (a child process); connections are shared."""
 
     @abstractmethod
     async def health_check(self) -> HealthStatus:

@@ -1,0 +1,6 @@
+"""What is known about models: windows, limits, capabilities and prices, as data with a loader."""
+
+from providers.catalog.catalog import Catalog
+from providers.catalog.cost import cost
+
+__all__ = ["Catalog", "cost"]
