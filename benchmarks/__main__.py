@@ -1,0 +1,88 @@
+"""Runs the benchmarks and prints one table; the figures go to `benchmarks/results/` as JSON.
+
+python -m benchmarks [NAME …] [--quick] [--references]
+"""
+
+import argparse
+import platform
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+from benchmarks import (
+    concurrency,
+    connections,
+    cpu_per_token,
+    dispatch,
+    figures,
+    gc_objects,
+    latency,
+    memory,
+    startup,
+)
+from benchmarks.processes import ROOT, bare_pygls, sidecar
+
+BENCHMARKS = {
+    "cpu_per_token": cpu_per_token.run,
+    "gc": gc_objects.run,
+    "dispatch": dispatch.run,
+    "latency": latency.run,
+    "concurrency": concurrency.run,
+    "memory": memory.run,
+    "startup": startup.run,
+    "connections": connections.run,
+}
+
+
+def has_sidecar() -> bool:
+    """Tell whether the sidecar starts and answers; say why if not."""
+    try:
+        sidecar(9).close()
+    except (OSError, RuntimeError) as error:
+        print(f"the sidecar does not start, only references are measured: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def save(name: str, rows: list[figures.Row], *, quick: bool) -> None:
+    """Write the rows of one benchmark to its JSON file."""
+    folder = ROOT / "benchmarks" / "results"
+    folder.mkdir(exist_ok=True)
+    written = {
+        "benchmark": name,
+        "quick": quick,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "rows": rows,
+    }
+    path = folder / f"{name}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(written)) + b"\n")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--quick", action="store_true", help="small counts: a look, not a figure")
+    parser.add_argument("--references", action="store_true", help="leave the sidecar out")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    sides = ["floor", "openai"]
+    if not arguments.references and has_sidecar():
+        sides.insert(0, "sidecar")
+    bare_pygls().close()  # so that no side pays for compiling what they share
+    rows: list[figures.Row] = []
+    for name in arguments.names or BENCHMARKS:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        found = BENCHMARKS[name](sides, quick=arguments.quick)
+        save(name, found, quick=arguments.quick)
+        rows += found
+    print(figures.table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Memory of the provider core: ten providers over TLS, each having streamed once, children counted.
+
+Against a pygls server without features that has answered `initialize`, in the same run.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+import trustme
+
+from benchmarks.figures import Row, at_most, median
+from benchmarks.processes import LoadServer, Side, bare_pygls, options_for, sidecar_command
+
+NAMES = tuple(f"bench{i}" for i in range(10))
+MB = 1_000_000
+SETTLE = 0.5
+
+
+def certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """Write a CA's certificate, and a certificate and key for this machine; return their paths."""
+    ca = trustme.CA()
+    leaf = ca.issue_cert("localhost", "127.0.0.1")
+    paths = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
+    ca.cert_pem.write_to_path(str(paths[0]))
+    for pem in leaf.cert_chain_pems:
+        pem.write_to_path(str(paths[1]), append=True)
+    leaf.private_key_pem.write_to_path(str(paths[2]))
+    return paths
+
+
+def core(port: int, ca: Path, names: tuple[str, ...] = NAMES) -> dict[str, float]:
+    """Return MB of a sidecar's tree: once initialized, after one provider, after all."""
+    options = options_for(f"https://localhost:{port}/v1", names=names, ca=str(ca))
+    with Side("sidecar", sidecar_command(), options=options) as side:
+        time.sleep(SETTLE)
+        found = {"initialized": side.rss() / MB}
+        for i, name in enumerate(names):
+            side.stream(f"memory.{i}", "bench-t20", provider=name)
+            side.wait()
+            if i == 0:
+                found["one provider"] = side.rss() / MB
+        side.take()
+        time.sleep(SETTLE)
+        return found | {"all providers": side.rss() / MB}
+
+
+def bare() -> float:
+    """Return MB of a bare pygls server."""
+    with bare_pygls() as side:
+        time.sleep(SETTLE)
+        return side.rss() / MB
+
+
+def run(names: list[str], *, quick: bool) -> list[Row]:
+    base: list[float] = []
+    mine: list[dict[str, float]] = []
+    with tempfile.TemporaryDirectory(prefix="bench-tls-") as folder:
+        ca, certificate, key = certificates(Path(folder))
+        with LoadServer(tls=(certificate, key)) as server:
+            for _ in range(2 if quick else 5):
+                base.append(bare())
+                if "sidecar" in names:
+                    mine.append(core(server.port, ca))
+    reference = median(base)
+    measured = median([one["all providers"] for one in mine])
+    assert reference is not None
+    added = None if measured is None else measured - reference
+    detail: dict[str, object] = {"sidecar": mine, "bare pygls": base}
+    return [
+        Row(
+            what="memory, ten providers over TLS each streamed once",
+            unit="MB",
+            measured=measured,
+            reference=reference,
+            reference_name="bare pygls",
+            target="≤ 8 MB more",
+            met=at_most(added, 8.0),
+            detail=detail,
+        )
+    ]
