@@ -48,6 +48,7 @@ _LIBGOMP = {
     "arch": "sudo pacman -S gcc-libs",
     "alpine": "sudo apk add libgomp",
 }
+_OS_RELEASE = "/etc/os-release"
 RUNTIME_COMMAND = "pip install 'ai-sidecar[local]'"
 
 
@@ -196,11 +197,11 @@ def _require_runtime() -> None:
         )
 
 
-def _libgomp(os_release: str = "/etc/os-release") -> str:
+def _libgomp() -> str:
     """The package command of this Linux distribution; Debian's where it is not known."""
     words: list[str] = []
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        for line in Path(os_release).read_text("utf-8").splitlines():
+        for line in Path(_OS_RELEASE).read_text("utf-8").splitlines():
             key, _, value = line.partition("=")
             if key in ("ID", "ID_LIKE"):
                 words += value.strip("\"'").split()
