@@ -1,0 +1,131 @@
+"""Runs the program that prints a key: no shell, no stdin, outside the workspace, bounded.
+
+The editor starts this process in the workspace, where a program of a familiar name may lie in wait.
+So the program is looked for in absolute folders of PATH only and started in the home folder.
+"""
+
+import asyncio
+import os
+import shutil
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Mapping
+from pathlib import Path
+
+TIMEOUT = 30.0
+"""Seconds: long enough for a person to unlock a password manager."""
+
+OUTPUT_LIMIT = 64 * 1024
+"""Bytes of stdout; as for a key in a file."""
+
+_STDERR_LIMIT = 4096
+
+PIPE_GRACE = 0.5
+"""Seconds after the exit in which the rest of the output is read. A helper that the program left in
+the background (an agent) may hold its pipes open for ever."""
+
+
+class CommandFailed(Exception):
+    """The message continues the sentence "the command …" and quotes stderr's first line."""
+
+
+async def run_command(
+    argv: list[str],
+    *,
+    environ: Mapping[str, str],
+    timeout: float = TIMEOUT,  # noqa: ASYNC109 (the program is killed, not only left alone)
+) -> str:
+    """Return what the program prints. Raises `CommandFailed`; kills the program if cancelled."""
+    program = find_program(argv, environ)
+    loop = asyncio.get_running_loop()
+    try:
+        transport, protocol = await loop.subprocess_exec(
+            lambda: _Output(loop),
+            program,
+            *argv[1:],
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            cwd=Path.home(),
+            env=dict(environ),
+        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a program"
+        raise CommandFailed(f"cannot be started: {reason}") from None
+    try:
+        async with asyncio.timeout(timeout):
+            await protocol.over
+    except TimeoutError:
+        raise CommandFailed(f"gave no answer within {timeout:g} seconds") from None
+    finally:
+        # Kills what still runs, and lets go of pipes that its own children may hold open.
+        transport.close()
+        await asyncio.wait([protocol.exited], timeout=1.0)
+    return _result(protocol, transport.get_returncode())
+
+
+def _result(protocol: "_Output", status: int | None) -> str:
+    if len(protocol.stdout) > OUTPUT_LIMIT:
+        raise CommandFailed("printed more than 64 KiB: not a key")
+    if status != 0:
+        lines = protocol.stderr.decode(errors="replace").strip().splitlines()
+        first = "".join(c if c.isprintable() else " " for c in lines[0][:200]) if lines else ""
+        raise CommandFailed(f"ended with exit status {status}{': ' + first if first else ''}")
+    try:
+        return protocol.stdout.decode()
+    except UnicodeDecodeError:
+        raise CommandFailed("printed something that is not text") from None
+
+
+class _Output(asyncio.SubprocessProtocol):
+    """Keeps what the program prints, up to the limits.
+
+    `over`: it has exited and its pipes are at their end, or it has printed too much. `exited`: it
+    is gone.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self.over: asyncio.Future[None] = loop.create_future()
+        self.exited: asyncio.Future[None] = loop.create_future()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 1:
+            self.stdout += data[: OUTPUT_LIMIT + 1 - len(self.stdout)]
+            if len(self.stdout) > OUTPUT_LIMIT:
+                _done(self.over)
+        else:
+            self.stderr += data[: max(0, _STDERR_LIMIT - len(self.stderr))]
+
+    def process_exited(self) -> None:
+        _done(self.exited)
+        self._loop.call_later(PIPE_GRACE, _done, self.over)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _done(self.over)
+
+
+def _done(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def find_program(argv: list[str], environ: Mapping[str, str]) -> str:
+    """Return the absolute path of `argv[0]`. Raises `CommandFailed`.
+
+    `shutil.which` and Windows itself look in the current folder first; this does not.
+    """
+    if not argv or not argv[0].strip():
+        raise CommandFailed("is empty: expected a program and its arguments")
+    name = os.path.expanduser(argv[0])
+    if os.path.dirname(name):
+        candidates = [os.path.join(Path.home(), name)]
+    else:
+        folders = environ.get("PATH", os.defpath).split(os.pathsep)
+        candidates = [os.path.join(folder, name) for folder in folders if os.path.isabs(folder)]
+    for candidate in candidates:
+        found = shutil.which(candidate)
+        if found is not None:
+            return found
+    raise CommandFailed("was not found: give its whole path")
