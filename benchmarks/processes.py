@@ -217,9 +217,10 @@ class Side:
             )
             if arrived and self.sink.answers >= wanted:
                 return
+        how = "and closed stdout" if self.sink.closed else "and says no more"
+        last = b"".join(self.sink.blocks)[-600:]
         raise RuntimeError(
-            f"{self.name}: {self.sink.answers} of {wanted} answers"
-            f"{', stdout closed' if self.sink.closed else ''}; {b''.join(self.sink.blocks)[-600:]!r}"
+            f"{self.name} gave {self.sink.answers} of {wanted} answers {how}: {last!r}"
         )
 
     def wait_for_progress(self, patience: float = PATIENCE) -> None:
@@ -241,6 +242,9 @@ class Side:
         return taken
 
     def close(self) -> None:
+        """End the process in the protocol's own way; a second call does nothing."""
+        if self.stdin.closed:
+            return
         try:
             self.request("shutdown", {})
             self.notify("exit", {})

@@ -1,4 +1,4 @@
-"""Start-up: from spawning the process to its answer to `initialize`, against a bare pygls server."""
+"""Start-up: from spawning the process to its answer to `initialize`, beside a bare pygls server."""
 
 from benchmarks.figures import Row, at_most, median, ratio
 from benchmarks.processes import Side, bare_pygls, options_for, sidecar_command
@@ -29,18 +29,16 @@ def run(names: list[str], *, quick: bool) -> list[Row]:
             mine.append(sidecar())
     measured, reference = median(mine), median(base)
     share = ratio(measured, reference)
-    rows: list[Row] = []
-    for limit in (1.15, 0.5):
-        rows.append(
-            Row(
-                what="spawn to `initialize` answered",
-                unit="ms",
-                measured=measured,
-                reference=reference,
-                reference_name="bare pygls",
-                target=f"≤ {limit}×",
-                met=at_most(share, limit),
-                detail={"sidecar": mine, "bare pygls": base},
-            )
+    return [
+        Row(
+            what="spawn to `initialize` answered",
+            unit="ms",
+            measured=measured,
+            reference=reference,
+            reference_name="bare pygls",
+            target=f"≤ {limit}×",
+            met=at_most(share, limit),
+            detail={"sidecar": mine, "bare pygls": base},
         )
-    return rows
+        for limit in (1.15, 0.5)
+    ]
