@@ -1,0 +1,173 @@
+"""From the bytes of one streamed answer to tokens: a frame decoder and a dialect's reader.
+
+Pure and synchronous: bytes in, tokens out, no socket and no clock. Knows no wire format; it only
+keeps the promises that hold for all of them: tokens read before an error are not lost, text has no
+lone surrogates, an answer that is cut short never looks like a whole one.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from providers.errors import Malformed, ProviderError, Truncated
+from providers.types import Finish, StreamToken
+from providers.wire.json_text import Lenient, SurrogateJoiner
+from providers.wire.ndjson import NdjsonDecoder
+from providers.wire.sse import SseDecoder
+
+
+class FrameDecoder(Protocol):
+    """What every decoder of `providers.wire` offers. Both raise `Malformed`."""
+
+    def feed(self, chunk: bytes, /) -> list[tuple[str, bytes]]:
+        """Return the frames that `chunk` completes: (event name, payload)."""
+        ...
+
+    def end(self) -> list[tuple[str, bytes]]:
+        """Return what the end of the body completes."""
+        ...
+
+
+class FrameReader(Protocol):
+    """The side of `providers.dialects.base.Reader` that is used here."""
+
+    @property
+    def finished(self) -> bool: ...
+
+    def read(self, event: str, data: bytes, out: list[StreamToken], /) -> None: ...
+
+    def end(self, out: list[StreamToken], /) -> None: ...
+
+
+class WireFormat(Protocol):
+    """The side of `providers.dialects.base.Dialect` that is used here."""
+
+    @property
+    def framing(self) -> str: ...
+
+    def reader(self) -> FrameReader: ...
+
+
+DECODERS: dict[str, Callable[[], FrameDecoder]] = {
+    "sse": SseDecoder,
+    "ndjson": NdjsonDecoder,
+}
+"""One line per framing."""
+
+
+class StreamProcessor:
+    """Reads one streamed answer.
+
+    An error that comes after tokens of the same `feed` is kept: those tokens are returned, `failed`
+    is the error, `complete` is true, and the next call raises it. Whoever reads a socket looks at
+    `complete` after each `feed` and calls `end`, instead of waiting for a next chunk that may never
+    come.
+    """
+
+    __slots__ = ("_decode", "_decoder", "_done", "_framed", "_joiner", "_read", "_reader", "failed")
+
+    def __init__(self, decoder: FrameDecoder, reader: FrameReader) -> None:
+        self._decoder = decoder
+        self._reader = reader
+        self._decode = decoder.feed
+        self._read = reader.read
+        self._framed = False  # a frame has been seen, so this is a stream of that framing
+        self._done = False
+        self._joiner: SurrogateJoiner | None = None
+        self.failed: ProviderError | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the terminal event has been read: what follows is usage or a sentinel at most.
+
+        `end` then never raises `Truncated`, however the body ended.
+        """
+        return self._reader.finished
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing more will come of reading on: `Finish` was returned, or it failed."""
+        return self._done or self.failed is not None
+
+    def feed(self, chunk: bytes) -> list[StreamToken]:
+        """Return every token that `chunk` completes.
+
+        Raises `Malformed`, or the service's own error event as the `ResponseError` it stands for.
+        """
+        if self.failed is not None:
+            raise self.failed
+        out: list[StreamToken] = []
+        lenient = Lenient.count
+        try:
+            read = self._read
+            for event, data in self._decode(chunk):
+                self._framed = True
+                read(event, data, out)
+        except ProviderError as error:
+            return self._broken(error, out)
+        if lenient != Lenient.count or self._joiner is not None:
+            out = self._joined(out)
+        if self._reader.finished and out and type(out[-1]) is Finish:
+            self._done = True
+        return out
+
+    def end(self) -> list[StreamToken]:
+        """Return what the end of the body completes, broken off or not.
+
+        Raises `Truncated` if the answer's terminal event never came, `Malformed` if the body was no
+        stream of the expected framing, and what `failed` holds.
+        """
+        if self.failed is not None:
+            raise self.failed
+        out: list[StreamToken] = []
+        lenient = Lenient.count
+        try:
+            self._last_frames(out)
+            self._reader.end(out)
+        except ProviderError as error:
+            self.failed = error
+            raise
+        if lenient != Lenient.count or self._joiner is not None:
+            out = self._joined(out)
+            if self._joiner is not None:
+                out += self._joiner.end()
+        self._done = True
+        return out
+
+    def _last_frames(self, out: list[StreamToken]) -> None:
+        frames = self._decoder.end()
+        if not frames and not self._framed:
+            self._refuse_foreign()
+        for event, data in frames:
+            try:
+                self._read(event, data, out)
+            except Malformed as error:
+                # Only a frame without its end comes this late: it was cut, not malformed.
+                raise Truncated("the stream ended inside a frame") from error
+
+    def _broken(self, error: ProviderError, out: list[StreamToken]) -> list[StreamToken]:
+        self.failed = error
+        out = self._joined(out)
+        if self._joiner is not None:
+            out += self._joiner.end()
+        if not out:
+            raise error
+        return out
+
+    def _joined(self, out: list[StreamToken]) -> list[StreamToken]:
+        if self._joiner is None:
+            self._joiner = SurrogateJoiner()
+        return self._joiner.join(out)
+
+    def _refuse_foreign(self) -> None:
+        """A body with no frame in it: an error document keeps its own kind, the rest is refused."""
+        body = bytes(getattr(self._decoder, "foreign", b"")).strip()
+        if not body:
+            return
+        if body[:1] == b"{":
+            self._read("error", body, [])
+        raise Malformed("the answer is not a stream of events")
+
+
+def processor_for(dialect: WireFormat) -> StreamProcessor:
+    """Return a processor for one streamed answer in the dialect's format."""
+    return StreamProcessor(DECODERS[dialect.framing](), dialect.reader())
