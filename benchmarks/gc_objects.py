@@ -59,7 +59,7 @@ def run(names: list[str], *, quick: bool) -> list[Row]:
     found: dict[str, tuple[int, int]] = {}
     with LoadServer() as server:
         options = options_for(f"http://127.0.0.1:{server.port}/v1")
-        programs = {
+        programs: dict[str, tuple[str, list[str], object]] = {
             "sidecar": ("sidecar", [], options),
             "floor": ("benchmarks.peers.floor", [str(server.port)], None),
         }

@@ -40,9 +40,17 @@ class Script(msgspec.Struct, frozen=True):
     kind: int = 0
 
 
+class TextPart(msgspec.Struct):
+    text: str = ""
+
+
+class Turn(msgspec.Struct):
+    content: str | list[TextPart] = ""
+
+
 class Body(msgspec.Struct):
     model: str = ""
-    messages: list[dict[str, object]] = []
+    messages: list[Turn] = []
 
 
 class Records(msgspec.Struct):
@@ -87,11 +95,9 @@ def _cycle(form: Format, size: int) -> list[bytes]:
     return found
 
 
-def _key_of(messages: list[dict[str, object]]) -> str:
-    content = messages[-1].get("content") if messages else ""
-    if isinstance(content, list) and content:
-        content = content[0].get("text", "")
-    return str(content)
+def _key_of(messages: list[Turn]) -> str:
+    content = messages[-1].content if messages else ""
+    return content if isinstance(content, str) else "".join(part.text for part in content)
 
 
 class Stream:

@@ -4,7 +4,6 @@ Every side speaks LSP frames on stdin and stdout, so one driver serves them all.
 thread that only notes when each block came; parsing happens after the measurement.
 """
 
-import fcntl
 import http.client
 import os
 import subprocess
@@ -147,6 +146,8 @@ class Side:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.stdin = self.process.stdin
         if sys.platform == "linux":
+            import fcntl
+
             fcntl.fcntl(self.process.stdout.fileno(), 1031, PIPE_BYTES)  # F_SETPIPE_SZ
         self.sink = Sink(self.process.stdout.fileno())
         self.sink.start()
