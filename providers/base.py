@@ -94,10 +94,17 @@ class TokenCount(Struct, gc=False):
 class AiProvider(ABC):
     """One configured provider. Every method raises `ProviderError`s only, cancellation aside."""
 
+    base_url: str = ""
+    model: str = ""  # what answers when a request names no model; "" if nobody knows one
+
     @property
     @abstractmethod
     def name(self) -> str:
         """The name it is configured under."""
+
+    def key_source(self) -> str | None:
+        """Return where its key comes from ("env OPENAI_API_KEY"), never the key."""
+        return None
 
     async def recover(self, error: ResponseError) -> bool:
         """Say whether, after `error`, the same request is worth sending again at once.

@@ -5,7 +5,7 @@ numbers only, so the collector never has to look at them (`docs/adr` says what t
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,15 +19,16 @@ class Struct(msgspec.Struct):
 
 
 class CallTrace:
-    """What happened on the wire for one upstream request, filled in while it runs.
+    """One upstream request: when it must be over, and what happened on the wire, filled in meanwhile.
 
     Times are of the running loop's clock, in seconds; None until it happened. `headers` are the
     answer's, with lower-case names: the rate limiter learns from them.
     """
 
-    __slots__ = ("first_byte_at", "headers", "sent_at", "status")
+    __slots__ = ("deadline", "first_byte_at", "headers", "sent_at", "status")
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float | None = None) -> None:
+        self.deadline = deadline
         self.sent_at: float | None = None
         self.first_byte_at: float | None = None
         self.status: int | None = None
@@ -127,7 +128,8 @@ class RequestOptions(Struct, kw_only=True):
     reasoning: Reasoning | None = None
     response_format: Literal["text", "json"] | JsonSchema | None = None
     cache: bool = True
-    provider_options: dict[str, object] = {}  # merged into the body deeply, last
+    # For the manager keyed by provider; for a provider its own, merged into the body deeply, last.
+    provider_options: dict[str, Any] = {}
     trace: CallTrace | None = None
 
 

@@ -1,0 +1,1 @@
+"""Decisions without I/O: pure state machines; time and chance are arguments."""

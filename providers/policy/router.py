@@ -1,0 +1,95 @@
+"""Which provider and model a request goes to, and which ones after that. Pure: no I/O, no clock.
+
+In this order: the provider the request names; `provider/model`; a route whose pattern fits the
+model; the model's name in a configured provider's catalog; the default. The fallback chain follows
+where the request names no provider, or the request's own `fallback` where it gives one.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from providers.errors import NotConfigured
+from providers.settings import ProvidersConfig
+
+
+class Target(msgspec.Struct):
+    """What a request says about where it wants to go. `timeout` in seconds, for all of it."""
+
+    provider: str | None = None
+    model: str | None = None
+    fallback: list[str] | None = None
+    timeout: float | None = None
+
+
+class Candidate(NamedTuple):
+    """A provider by its configured name; an empty `model` means the provider's default."""
+
+    provider: str
+    model: str
+
+
+class Directory(NamedTuple):
+    """What the router asks about providers, as functions so that it stays pure."""
+
+    is_known: Callable[[str], bool]
+    configured: Callable[[], list[str]]
+    has_model: Callable[[str, str], bool]
+
+
+class Router:
+    """The routing rules of one configuration."""
+
+    def __init__(self, config: ProvidersConfig, directory: Directory) -> None:
+        self._config = config
+        self._ask = directory
+
+    def candidates(self, target: Target) -> list[Candidate]:
+        """Return where to ask, in order; never empty. Raises `NotConfigured` if nothing is."""
+        chain = list(self._primary(target))
+        if target.fallback is not None:
+            chain += map(self.parse, target.fallback)
+        elif target.provider is None:
+            chain += map(self.parse, self._config.fallback.chain)
+        return list(dict.fromkeys(chain))
+
+    def default(self) -> Candidate:
+        """Return the default: the configured one, else the first configured provider."""
+        if self._config.default:
+            return self.parse(self._config.default)
+        configured = self._ask.configured()
+        if not configured:
+            raise NotConfigured("no provider is configured and no local model is installed")
+        return Candidate(configured[0], "")
+
+    def parse(self, name: str) -> Candidate:
+        """Read "provider" or "provider/model"; a model's own slashes stay with the model."""
+        if self._ask.is_known(name):
+            return Candidate(name, "")
+        provider, slash, model = name.partition("/")
+        return Candidate(provider, model if slash else "")
+
+    def _primary(self, target: Target) -> list[Candidate]:
+        model = target.model or ""
+        if target.provider is not None:
+            # "openrouter/auto" is openrouter's own model; elsewhere a repeated name is a prefix.
+            prefix = target.provider + "/"
+            if model.startswith(prefix) and not self._ask.has_model(target.provider, model):
+                model = model.removeprefix(prefix)
+            return [Candidate(target.provider, model)]
+        provider, slash, rest = model.partition("/")
+        if slash and self._ask.is_known(provider):
+            return [Candidate(provider, rest)]
+        default = self.default()
+        if not model:
+            return [default]
+        return [Candidate(self._provider_of(model, default.provider), model)]
+
+    def _provider_of(self, model: str, default: str) -> str:
+        if self._ask.has_model(default, model):
+            return default
+        for name in self._ask.configured():
+            if self._ask.has_model(name, model):
+                return name
+        return default

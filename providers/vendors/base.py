@@ -1,0 +1,391 @@
+"""`HttpProvider`: what all providers have in common that are reached over HTTP.
+
+A vendor says where the service is (`default_base_url`), how it wants its key (`auth_headers`) and
+which dialect it speaks (`dialect_for`); the rest is here. It decides nothing about retries or
+failover: it sends one request and says what came of it.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from typing import Any, ClassVar, TypeVar, cast
+
+import msgspec
+
+from providers.accumulate import Accumulator
+from providers.auth.env import key_names
+from providers.auth.keys import KeyResolver
+from providers.base import (
+    AiProvider,
+    HealthStatus,
+    Model,
+    ModelFeatures,
+    ProviderCapabilities,
+    TokenCount,
+    TokenStream,
+)
+from providers.dialects.base import Dialect
+from providers.errors import (
+    Authentication,
+    Disconnected,
+    InvalidRequest,
+    Malformed,
+    ProviderError,
+    ResponseError,
+    TimedOut,
+    Truncated,
+)
+from providers.estimate import estimate_tokens
+from providers.http.client import HttpRequest, HttpResponse
+from providers.http.plain import check_plain_http
+from providers.settings import Key, ProviderSettings
+from providers.stream import StreamProcessor, processor_for
+from providers.types import (
+    ChatRequest,
+    CompletionRequest,
+    CompletionResponse,
+    Message,
+    StreamToken,
+)
+from providers.vendors.context import ProviderContext
+
+T = TypeVar("T")
+
+USER_AGENT = "ai-sidecar/0.1.0"
+
+ERROR_BODY_LIMIT = 1024 * 1024
+"""More of an error answer is not read: the longest seen is a 40 kB HTML page of a gateway."""
+
+UNARY_BODY_LIMIT = 64 * 1024 * 1024
+
+TAIL_WAIT = 2.0
+"""Seconds that are given to a service between the end of an answer and what it may send after it
+(usage, `[DONE]`). Some keep the connection open and send nothing more."""
+
+HEALTH_TIMEOUT = 10.0
+
+
+class HttpProvider(AiProvider):
+    """A provider over HTTP. A vendor fills in class attributes and two abstract methods."""
+
+    kind: ClassVar[str]
+    default_base_url: ClassVar[str] = ""
+    default_model: ClassVar[str] = ""
+    needs_key: ClassVar[bool] = True
+    keep_alive: ClassVar[bool] = True
+
+    def __init__(self, name: str, settings: ProviderSettings, context: ProviderContext) -> None:
+        self._name = name
+        self.settings = settings
+        self.context = context
+        self.base_url = (settings.base_url or settings.endpoint or self.default_base_url).rstrip(
+            "/"
+        )
+        self.model = settings.model or self.default_model
+        self.key = KeyResolver(
+            _first(settings.api_key),
+            environ=context.environ,
+            env_names=key_names(self.kind) if settings.kind in (None, self.kind) else (),
+            provider=name,
+        )
+        for value in settings.headers.values():
+            context.redactor.learn(value)
+
+    # --- what a vendor says -------------------------------------------------------
+
+    @abstractmethod
+    def dialect_for(self, request: ChatRequest | CompletionRequest) -> Dialect:
+        """Return the dialect, with the profile that `request.model` needs."""
+
+    @abstractmethod
+    def auth_headers(self, key: str) -> dict[str, str]:
+        """Return the headers that carry `key` ("" where there is none)."""
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def key_source(self) -> str | None:
+        return self.key.describe()
+
+    def url(self, path: str) -> str:
+        """Return the address of `path`."""
+        return self.base_url + path
+
+    def capabilities(self) -> ProviderCapabilities:
+        model = self.context.catalog.find(self.kind, self.model)
+        if model is None:
+            return ProviderCapabilities()
+        return ProviderCapabilities(
+            max_tokens=model.max_output_tokens or 4096,
+            streaming=True,
+            functions=model.features.tools,
+            vision=model.features.vision,
+        )
+
+    # --- the nine methods -----------------------------------------------------------
+
+    async def complete(self, request: CompletionRequest) -> CompletionResponse:
+        return await self._unary(request if request.suffix is not None else request.to_chat())
+
+    def complete_stream(self, request: CompletionRequest) -> TokenStream:
+        return self._stream(request if request.suffix is not None else request.to_chat())
+
+    async def chat(self, request: ChatRequest) -> CompletionResponse:
+        return await self._unary(request)
+
+    def chat_stream(self, request: ChatRequest) -> TokenStream:
+        return self._stream(request)
+
+    async def health_check(self) -> HealthStatus:
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        try:
+            async with asyncio.timeout(HEALTH_TIMEOUT):
+                await self.probe()
+        except TimeoutError:
+            error = TimedOut(f"no answer within {HEALTH_TIMEOUT:.0f} s", phase="firstByte")
+            return HealthStatus("unhealthy", error=error)
+        except ProviderError as error:
+            degraded = error.kind in ("rateLimit", "overloaded")
+            latency = (clock() - started) * 1000
+            return HealthStatus("degraded" if degraded else "unhealthy", latency, error)
+        return HealthStatus("healthy", (clock() - started) * 1000)
+
+    async def probe(self) -> None:
+        """Make the cheapest request that shows whether service and key work. Raises if not."""
+        await self.fetch_models()
+
+    async def list_models(self, *, refresh: bool = False) -> list[Model]:
+        if refresh:
+            return await self.fetch_models()
+        return self.context.catalog.models(self.kind, self._name)
+
+    async def fetch_models(self) -> list[Model]:
+        """Ask the service which models it has (`GET /models`, as OpenAI defined it)."""
+        body = await self.get_json("/models")
+        return models_of(body, self)
+
+    async def count_tokens(self, messages: list[Message], model: str) -> TokenCount:
+        return TokenCount(estimate_tokens(messages), "estimate")
+
+    async def recover(self, error: ResponseError) -> bool:
+        """After a 401 the key is resolved again, once, and is worth a try if it is another one."""
+        if not isinstance(error, Authentication) or not self.key.configured:
+            return False
+        before = await self.key.get()
+        self.key.forget()
+        return await self.key.get() != before
+
+    # --- one request -------------------------------------------------------------------
+
+    async def _unary(self, request: ChatRequest | CompletionRequest) -> CompletionResponse:
+        dialect = self.dialect_for(request)
+        response = await self._send(dialect, request, stream=False)
+        try:
+            body = await response.read(UNARY_BODY_LIMIT)
+        except Disconnected as error:
+            raise Truncated(f"{self._name}: the answer broke off: {error.message}") from error
+        finally:
+            response.close()
+        answer = Accumulator()
+        answer.add(dialect.read_unary(body))
+        return answer.response()
+
+    async def _stream(
+        self, request: ChatRequest | CompletionRequest
+    ) -> AsyncGenerator[list[StreamToken], None]:
+        dialect = self.dialect_for(request)
+        response = await self._send(dialect, request, stream=True)
+        try:
+            processor = processor_for(dialect)
+            chunk = await self._first_chunk(response, dialect)
+            while chunk:
+                tokens = processor.feed(chunk)
+                if tokens:
+                    yield tokens
+                if processor.complete:
+                    break
+                chunk = await self._next_chunk(response, processor)
+            tokens = processor.end()
+            response.release()
+            if tokens:
+                yield tokens
+        finally:
+            response.close()
+
+    async def _first_chunk(self, response: HttpResponse, dialect: Dialect) -> bytes:
+        """Return the stream's first bytes; a page or an object in its place is no stream."""
+        chunk = await response.receive()
+        if dialect.framing == "sse" and chunk.lstrip()[:1] in (b"{", b"<", b"["):
+            kind = response.headers.get("content-type", "no content type")
+            start = chunk[:200].decode("utf-8", "replace").strip()
+            raise Malformed(f"{self._name} did not answer with a stream ({kind}): {start}")
+        return chunk
+
+    async def _next_chunk(self, response: HttpResponse, processor: StreamProcessor) -> bytes:
+        try:
+            if not processor.finished:
+                return await response.receive()
+            # The answer is whole; only usage or a sentinel may follow, and some send neither.
+            async with asyncio.timeout(TAIL_WAIT):
+                return await response.receive()
+        except (TimeoutError, TimedOut):
+            if processor.finished:
+                return b""
+            raise
+        except Disconnected as error:
+            if processor.finished:
+                return b""
+            raise Truncated(f"{self._name}: the stream broke off: {error.message}") from error
+
+    async def _send(
+        self, dialect: Dialect, request: ChatRequest | CompletionRequest, *, stream: bool
+    ) -> HttpResponse:
+        """Send the request and return the answer if its status is 2xx. Raises otherwise."""
+        trace = request.trace
+        deadline = trace.deadline if trace else None
+        body = dialect.body(request, stream=stream)
+        merge(body, request.provider_options)
+        url = self.url(dialect.path(request, stream=stream))
+        payload = encode_body(body)
+        accept = "text/event-stream" if stream else "application/json"
+        headers = await within(deadline, self.headers("POST", url, payload, accept=accept))
+        response = await self.context.client.send(
+            HttpRequest("POST", url, headers, payload, self.keep_alive),
+            total=remaining(deadline, self.context.timeouts.total),
+        )
+        if trace is not None:
+            trace.sent_at, trace.first_byte_at = response.sent_at, response.first_byte_at
+            trace.status, trace.headers = response.status, response.headers
+        if not 200 <= response.status < 300:
+            raise await self._error(dialect, response)
+        return response
+
+    async def headers(self, method: str, url: str, body: bytes, *, accept: str) -> dict[str, str]:
+        """Return all headers of a request; a configured header replaces ours of that name.
+
+        Raises `NotConfigured` when a key is needed and none is there, or when it would travel in
+        plain text to another machine.
+        """
+        ours = {"accept": accept, "user-agent": USER_AGENT}
+        if body:
+            ours["content-type"] = "application/json"
+        key = await self.key.get() if self.needs_key or self.key.configured else ""
+        if key:
+            self.context.redactor.learn(key)
+        auth = self.auth_headers(key)
+        ours.update(auth)
+        for name, value in self.settings.headers.items():
+            ours[name.lower()] = value
+        if auth or self.settings.headers:
+            check_plain_http(url, self.context.http.allow_plain_http)
+        return ours
+
+    async def _error(self, dialect: Dialect, response: HttpResponse) -> ResponseError:
+        try:
+            body = await response.read(ERROR_BODY_LIMIT)
+        except ProviderError:
+            body = b""  # the status says enough
+        finally:
+            response.close()
+        if 300 <= response.status < 400:
+            return InvalidRequest(
+                f"{self._name} answered with a redirect ({response.status}), which is never "
+                "followed: set `baseUrl` to the service's own address",
+                status=response.status,
+            )
+        return dialect.read_error(response.status, response.headers, body)
+
+    async def get_json(self, path: str) -> object:
+        """GET a small JSON document, for lists of models and the like. Raises like a request."""
+        url = self.url(path)
+        headers = await self.headers("GET", url, b"", accept="application/json")
+        response = await self.context.client.send(HttpRequest("GET", url, headers))
+        if not 200 <= response.status < 300:
+            raise await self._error(self.dialect_for(ChatRequest(messages=[])), response)
+        try:
+            return msgspec.json.decode(await response.read(UNARY_BODY_LIMIT))
+        except msgspec.DecodeError as error:
+            raise Malformed(f"{self._name}: {path} answered no JSON") from error
+        finally:
+            response.close()
+
+
+# --- small pieces ------------------------------------------------------------------------
+
+
+def encode_body(body: dict[str, object]) -> bytes:
+    """Return the JSON of a request's body."""
+    return msgspec.json.encode(body)
+
+
+def merge(into: dict[str, object], extra: Mapping[str, object]) -> None:
+    """Merge `extra` into a body, deeply: tables are merged, everything else is replaced."""
+    for name, value in extra.items():
+        present = into.get(name)
+        if isinstance(present, dict) and isinstance(value, dict):
+            merge(cast("dict[str, object]", present), cast("dict[str, object]", value))
+        else:
+            into[name] = value
+
+
+def remaining(deadline: float | None, most: float) -> float:
+    """Return the seconds until `deadline` (loop time), at most `most`."""
+    if deadline is None:
+        return most
+    return max(0.0, min(most, deadline - asyncio.get_running_loop().time()))
+
+
+async def within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
+    """Await `work`, until `deadline` (loop time) at most. Raises `TimedOut`."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await work
+    except TimeoutError as error:
+        raise TimedOut(
+            "the request's time was over before it could be sent", phase="total"
+        ) from error
+
+
+def _first(keys: Key | list[Key] | None) -> Key | None:
+    return keys[0] if isinstance(keys, list) and keys else None if isinstance(keys, list) else keys
+
+
+class _ListedModel(msgspec.Struct):
+    """One entry of an OpenAI-shaped model list; services name what they add as they like."""
+
+    id: str
+    context_length: int | None = None
+    context_window: int | None = None
+    max_model_len: int | None = None
+    max_completion_tokens: int | None = None
+
+
+class _ModelList(msgspec.Struct):
+    data: list[_ListedModel]
+
+
+def models_of(body: object, provider: "HttpProvider") -> list[Model]:
+    """Return the models of an OpenAI-shaped list, completed from the catalog."""
+    try:
+        listed = msgspec.convert(body, _ModelList | list[_ListedModel])
+    except msgspec.ValidationError as error:
+        raise Malformed(f"{provider.name}: the list of models is not what was expected") from error
+    entries = listed.data if isinstance(listed, _ModelList) else listed
+    return [_completed(entry, provider) for entry in entries]
+
+
+def _completed(entry: _ListedModel, provider: "HttpProvider") -> Model:
+    known = provider.context.catalog.find(provider.kind, entry.id)
+    window = entry.context_length or entry.context_window or entry.max_model_len
+    return Model(
+        id=entry.id,
+        provider=provider.name,
+        context_window=window or (known.context_window if known else None),
+        max_output_tokens=entry.max_completion_tokens
+        or (known.max_output_tokens if known else None),
+        features=known.features if known else ModelFeatures(),
+        price=known.price if known else None,
+        source="live",
+    )

@@ -1,0 +1,51 @@
+"""What every provider shares with the others of its process."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from providers.auth.redact import Redactor
+from providers.catalog import Catalog
+from providers.settings import HttpSettings, TimeoutSettings
+
+if TYPE_CHECKING:
+    from providers.http.client import HttpClient
+
+
+class ProviderContext:
+    """Made once by the manager.
+
+    `on_status(provider, message)` tells a person what takes so long ("loading the model").
+    """
+
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str],
+        catalog: Catalog,
+        http: HttpSettings,
+        timeouts: TimeoutSettings,
+        redactor: Redactor,
+        on_status: Callable[[str, str], None],
+    ) -> None:
+        self.environ = environ
+        self.catalog = catalog
+        self.http = http
+        self.timeouts = timeouts
+        self.redactor = redactor
+        self.on_status = on_status
+        self.client_if_used: HttpClient | None = None
+
+    @property
+    def client(self) -> "HttpClient":
+        """The one HTTP client of the process; httpx is not imported before the first use."""
+        if self.client_if_used is None:
+            from providers.http.client import HttpClient
+
+            self.client_if_used = HttpClient(self.http, self.timeouts, environ=self.environ)
+        return self.client_if_used
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self.client_if_used is not None:
+            await self.client_if_used.aclose()
+            self.client_if_used = None
