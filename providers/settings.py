@@ -37,7 +37,16 @@ class KeySource(Settings, frozen=True):
 
 
 Key = str | KeySource
-Location = Annotated[str, Meta(pattern="^[a-z0-9-]+$")]
+Location = Annotated[
+    str, Meta(pattern="^[a-z0-9-]+$", description="small letters, digits and hyphens")
+]
+Url = Annotated[
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/?#@]+\S*$",
+        description="an http:// or https:// address without user and password",
+    ),
+]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 
@@ -47,8 +56,8 @@ class ProviderSettings(Settings, frozen=True):
 
     kind: str | None = None
     api_key: Key | list[Key] | None = None
-    base_url: str | None = None
-    endpoint: str | None = None
+    base_url: Url | None = None
+    endpoint: Url | None = None  # an alias of base_url, for Azure's word
     model: str | None = None
     headers: dict[str, str] = {}
     api: str | None = None
@@ -162,7 +171,12 @@ class ModelSettings(Settings, frozen=True):
 
 
 class ProvidersConfig(Settings, frozen=True, kw_only=True):
-    """Everything `ProviderManager` is made from."""
+    """Everything `ProviderManager` is made from.
+
+    `refused` is not for users to write: provider name -> why it must not be used. Where a setting
+    that says to whom the data goes (an address, a region) is not usable, the default in its place
+    could send key and code to somebody else.
+    """
 
     default: str | None = None
     providers: dict[str, ProviderSettings] = {}
@@ -174,3 +188,4 @@ class ProvidersConfig(Settings, frozen=True, kw_only=True):
     timeouts: TimeoutSettings = TimeoutSettings()
     http: HttpSettings = HttpSettings()
     models: dict[str, ModelSettings] = {}
+    refused: dict[str, str] = {}

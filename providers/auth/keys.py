@@ -80,14 +80,17 @@ class KeyResolver:
             return self._key
         if self._failure is not None:
             if asyncio.get_running_loop().time() < self._ask_again_at:
-                raise self._failure_again(self._failure)
+                raise self._own_copy(self._failure)
             self._failure = None
         if self._search is None:
             self._search = asyncio.create_task(self._find(source))
             self._search.add_done_callback(self._search_done)
         # A request that is cancelled does not end the search: another one may be waiting for it,
         # and the next one would have to ask the person for the passphrase again.
-        return await asyncio.shield(self._search)
+        try:
+            return await asyncio.shield(self._search)
+        except NotConfigured as error:
+            raise self._own_copy(error) from None
 
     def forget(self) -> None:
         """Find the key anew at the next `get`: the service has refused the one we have."""
@@ -133,14 +136,11 @@ class KeyResolver:
             raise
 
     def _search_done(self, search: "asyncio.Task[str]") -> None:
-        if search.cancelled():
-            failure = True
-        else:
-            # Asking also marks it as seen, where everyone who waited has been cancelled.
-            failure = search.exception() is not None
+        # Asking for the exception marks it as seen, where everyone who waited has been cancelled.
+        failed = search.cancelled() or search.exception() is not None
         if self._search is search:
             self._search = None
-            if not failure:
+            if not failed:
                 self._key = search.result()
 
     def _checked(self, found: str) -> str:
@@ -205,8 +205,8 @@ class KeyResolver:
     def _not_configured(self, message: str) -> NotConfigured:
         return NotConfigured(f"{self._provider}: {message}", provider=self._provider)
 
-    def _failure_again(self, failure: NotConfigured) -> NotConfigured:
-        """An exception object belongs to one raise: attempts are written into it later."""
+    def _own_copy(self, failure: NotConfigured) -> NotConfigured:
+        """One failure ends many requests, and each writes its attempts into its own exception."""
         return NotConfigured(failure.message, provider=self._provider)
 
 
