@@ -1,0 +1,13 @@
+"""`python3 tools/try.py "a question"`: installs everything, then the embedded model answers.
+
+No key, no account, and after the installation no network. All arguments go to `ai-sidecar ask`.
+"""
+
+import sys
+
+from bootstrap import TRY, install, replace_process
+
+if __name__ == "__main__":
+    asked = sys.argv[1:] or ["Write a short poem about a text editor."]
+    programs = install(TRY)
+    replace_process([str(programs / "ai-sidecar"), "ask", "--provider", "local", *asked])
