@@ -20,7 +20,7 @@ import time
 
 import msgspec
 
-from benchmarks.formats import FORMATS, OPENAI_CHAT, Format
+from benchmarks.formats import OPENAI_CHAT, Format, asked, format_of
 
 BURST = 16
 """Events per write when nothing paces them: 4 kB, so that the server is never the bottleneck."""
@@ -38,19 +38,6 @@ class Script(msgspec.Struct, frozen=True):
     pace: float = 0.0
     size: int = 250
     kind: int = 0
-
-
-class TextPart(msgspec.Struct):
-    text: str = ""
-
-
-class Turn(msgspec.Struct):
-    content: str | list[TextPart] = ""
-
-
-class Body(msgspec.Struct):
-    model: str = ""
-    messages: list[Turn] = []
 
 
 class Records(msgspec.Struct):
@@ -83,7 +70,7 @@ def text_of(key: str, script: Script, i: int) -> str:
     return f" {key}·{i}é漢🙂"
 
 
-_cycles: dict[tuple[str, int], list[bytes]] = {}
+_cycles: dict[tuple[object, int], list[bytes]] = {}
 
 
 def _cycle(form: Format, size: int) -> list[bytes]:
@@ -93,11 +80,6 @@ def _cycle(form: Format, size: int) -> list[bytes]:
         found = [form.event(text_of("", Script(), i), size) for i in range(CYCLE)]
         _cycles[form.path, size] = found
     return found
-
-
-def _key_of(messages: list[Turn]) -> str:
-    content = messages[-1].content if messages else ""
-    return content if isinstance(content, str) else "".join(part.text for part in content)
 
 
 class Stream:
@@ -196,17 +178,16 @@ class Connection(asyncio.Protocol):
         if path == "/records":
             self.reply(200, msgspec.json.encode(self.server.turn_page()))
             return
-        form = FORMATS.get(path)
+        form = format_of(path)
         if form is None:
             self.reply(404, b'{"error": {"message": "no such path"}}')
             return
-        asked = msgspec.json.decode(body, type=Body)
-        key = _key_of(asked.messages)
+        model, key = asked(form, path, body)
         self.server.records.requests += 1
         self.server.records.connections += not self.counted
         self.counted = True
         self.server.records.first_byte[key] = self.began
-        self.stream = Stream(self, form, key, script_of(asked.model))
+        self.stream = Stream(self, form, key, script_of(model))
         self.stream.start()
 
     def reply(self, status: int, body: bytes) -> None:
