@@ -5,6 +5,7 @@ service is like: `vendors`. It knows nothing of LSP and does no I/O of its own.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -14,10 +15,11 @@ from providers.accumulate import Accumulator
 from providers.auth.redact import Redactor
 from providers.base import AiProvider, HealthStatus, Model, ProviderCapabilities, TokenCount
 from providers.catalog import Catalog, cost
-from providers.errors import ProviderError
+from providers.errors import CircuitOpen, ProviderError, RefusedLocally
 from providers.estimate import BYTES_PER_TOKEN, estimate_tokens
 from providers.health import PassiveHealth
 from providers.metrics import ProviderMetrics
+from providers.policy.breaker import CircuitBreaker, CircuitState
 from providers.policy.router import Candidate, Directory, Router, Target
 from providers.registry import ProviderRegistry
 from providers.run import Request, Run
@@ -52,7 +54,7 @@ class ProviderState(Struct):
     base_url: str
     capabilities: ProviderCapabilities
     key_source: str | None = None
-    circuit: Literal["closed", "open", "halfOpen"] = "closed"
+    circuit: CircuitState = "closed"
     cooldown_ms: int | None = None
     rate: RateState = msgspec.field(default_factory=RateState)
     config_error: str | None = None
@@ -77,9 +79,10 @@ class ManagerMetrics(Struct):
 class _Record:
     """What the manager keeps of one provider while it lives."""
 
-    __slots__ = ("health", "in_flight", "metrics")
+    __slots__ = ("breaker", "health", "in_flight", "metrics")
 
     def __init__(self) -> None:
+        self.breaker = CircuitBreaker()
         self.health = PassiveHealth()
         self.metrics = ProviderMetrics()
         self.in_flight = 0
@@ -98,8 +101,10 @@ class ProviderManager:
         *,
         environ: Mapping[str, str],
         on_status: Callable[[str, str], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
+        self._clock = clock
         self._redactor = Redactor()
         self._records: dict[str, _Record] = {}
         self._context = ProviderContext(
@@ -256,19 +261,36 @@ class ProviderManager:
         error.args = (error.message,)
         return error
 
-    def attempt_began(self, candidate: Candidate) -> None:
-        """Count it, also as one in flight."""
+    def refusal(self, candidate: Candidate) -> RefusedLocally | None:
+        """Return why the provider is not asked now: its circuit is open, or it is cooling down."""
+        breaker, now = self._record(candidate).breaker, self._clock()
+        if breaker.admits(now):
+            return None
+        wait = breaker.wait(now)
+        return CircuitOpen(
+            f"{candidate.provider} failed too often lately and is left alone for {wait:.0f} s",
+            retry_after=wait,
+        )
+
+    def attempt_began(self, candidate: Candidate) -> bool:
+        """Count it, also as one in flight. Returns whether it probes an open circuit."""
         record = self._record(candidate)
         record.metrics.requests += 1
         record.in_flight += 1
+        return record.breaker.began(self._clock())
+
+    def attempt_answered(self, candidate: Candidate, *, probe: bool) -> None:
+        """Let the answer speak for the provider."""
+        self._record(candidate).breaker.succeeded(probe=probe)
 
     def attempt_ended(self, candidate: Candidate) -> None:
         """It is no longer in flight, however it ended."""
         self._record(candidate).in_flight -= 1
 
-    def attempt_failed(self, candidate: Candidate, error: ProviderError) -> None:
+    def attempt_failed(self, candidate: Candidate, error: ProviderError, *, probe: bool) -> None:
         """Count the failure and let it speak about the provider's health."""
         record = self._record(candidate)
+        record.breaker.failed(error, self._clock(), probe=probe)
         record.metrics.failed(error.kind)
         record.health.failed(error)
 
@@ -286,9 +308,11 @@ class ProviderManager:
         record.metrics.answered(outcome.usage, outcome.cost, outcome.timing)
         record.health.succeeded(outcome.timing.first_token_ms)
 
-    def cancelled(self, candidate: Candidate) -> None:
+    def cancelled(self, candidate: Candidate, *, probe: bool) -> None:
         """Count a request that the client took back."""
-        self._record(candidate).metrics.cancelled += 1
+        record = self._record(candidate)
+        record.metrics.cancelled += 1
+        record.breaker.abandoned(probe=probe)
 
     def cut_short(self, candidate: Candidate, request: Request, answer: Accumulator) -> None:
         """Book what an answer cost that did not come to its end, estimated where nobody said."""
@@ -337,6 +361,7 @@ class ProviderManager:
 
     def _state(self, name: str, default: str | None) -> ProviderState:
         record = self._records.get(name) or _Record()
+        now = self._clock()
         state = ProviderState(
             id=name,
             kind=self._registry.kind_of(name) or "",
@@ -344,6 +369,8 @@ class ProviderManager:
             is_default=name == default,
             base_url="",
             capabilities=ProviderCapabilities(),
+            circuit=record.breaker.state(now),
+            cooldown_ms=round(record.breaker.wait(now) * 1000) or None,
             rate=RateState(in_flight=record.in_flight),
         )
         try:

@@ -63,8 +63,18 @@ class Desk(Protocol):
         """Return the error with every known secret out of its message."""
         ...
 
-    def attempt_began(self, candidate: Candidate) -> None: ...
-    def attempt_failed(self, candidate: Candidate, error: ProviderError) -> None: ...
+    def refusal(self, candidate: Candidate) -> RefusedLocally | None:
+        """Return why the provider should not be asked now (its circuit is open), None if it may."""
+        ...
+
+    def attempt_began(self, candidate: Candidate) -> bool:
+        """Count the attempt as in flight. Returns whether it is the probe of an open circuit."""
+        ...
+
+    def attempt_failed(
+        self, candidate: Candidate, error: ProviderError, *, probe: bool
+    ) -> None: ...
+    def attempt_answered(self, candidate: Candidate, *, probe: bool) -> None: ...
     def attempt_ended(self, candidate: Candidate) -> None: ...
     def retried(self, candidate: Candidate) -> None: ...
     def failed_over(self, candidate: Candidate) -> None: ...
@@ -73,7 +83,7 @@ class Desk(Protocol):
         """The answer was cancelled or broke after something had arrived: book what it cost."""
         ...
 
-    def cancelled(self, candidate: Candidate) -> None: ...
+    def cancelled(self, candidate: Candidate, *, probe: bool) -> None: ...
 
 
 class Run:
@@ -128,21 +138,31 @@ class Run:
         at, tries, recoveries = 0, 0, 0
         while True:
             candidate = self._candidates[at]
+            if tries == recoveries == 0 and (refused := self._refusal(candidate)) is not None:
+                if at + 1 == len(self._candidates):
+                    raise self._final(refused)
+                self._desk.failed_over(candidate)
+                yield [self._notice(candidate, refused, 0.0)]
+                at += 1
+                continue
             began = self._clock()
             trace = CallTrace(self._deadline)
             self._answer = Accumulator()
-            self._desk.attempt_began(candidate)
+            probe = self._desk.attempt_began(candidate)
             source = None
             try:
                 source = self._open(candidate, trace)
                 async for tokens in source:
                     yield self._take(candidate, tokens)
+                self._desk.attempt_answered(candidate, probe=probe)
                 self._succeed(candidate, began, trace)
                 return
             except ProviderError as error:
                 failure = self._note_failure(candidate, error, began, trace)
+                self._desk.attempt_failed(candidate, failure, probe=probe)
             except (asyncio.CancelledError, GeneratorExit):
-                self._note_cancel(candidate)
+                self._desk.cancelled(candidate, probe=probe)
+                self._desk.cut_short(candidate, self._request, self._answer)
                 raise
             finally:
                 self._desk.attempt_ended(candidate)
@@ -253,14 +273,19 @@ class Run:
         error.model = error.model or self._desk.model_of(candidate)
         ms = (self._clock() - began) * 1000
         self._attempts.append(Attempt(error.provider, error.model, ms, error))
-        self._desk.attempt_failed(candidate, error)
         if self._answer.has_content:
             self._desk.cut_short(candidate, self._request, self._answer)
         return error
 
-    def _note_cancel(self, candidate: Candidate) -> None:
-        self._desk.cancelled(candidate)
-        self._desk.cut_short(candidate, self._request, self._answer)
+    def _refusal(self, candidate: Candidate) -> ProviderError | None:
+        """Why this candidate is passed over. One that is the only candidate is always tried."""
+        if len(self._candidates) == 1:
+            return None
+        refused = self._desk.refusal(candidate)
+        if refused is None:
+            return None
+        now = self._clock()
+        return self._note_failure(candidate, refused, now, CallTrace())
 
     async def _recover(self, candidate: Candidate, error: ProviderError) -> bool:
         if not isinstance(error, ResponseError):

@@ -199,7 +199,7 @@ class HttpProvider(AiProvider):
         response = await self._send(dialect, request, stream=True)
         try:
             processor = processor_for(dialect)
-            chunk = await self._first_chunk(response, dialect)
+            chunk = await self._next_chunk(response, processor)
             while chunk:
                 tokens = processor.feed(chunk)
                 if tokens:
@@ -213,15 +213,6 @@ class HttpProvider(AiProvider):
                 yield tokens
         finally:
             response.close()
-
-    async def _first_chunk(self, response: HttpResponse, dialect: Dialect) -> bytes:
-        """Return the stream's first bytes; a page or an object in its place is no stream."""
-        chunk = await response.receive()
-        if dialect.framing == "sse" and chunk.lstrip()[:1] in (b"{", b"<", b"["):
-            kind = response.headers.get("content-type", "no content type")
-            start = chunk[:200].decode("utf-8", "replace").strip()
-            raise Malformed(f"{self._name} did not answer with a stream ({kind}): {start}")
-        return chunk
 
     async def _next_chunk(self, response: HttpResponse, processor: StreamProcessor) -> bytes:
         try:

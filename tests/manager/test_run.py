@@ -46,18 +46,6 @@ TWO = ProvidersConfig(
 ONE = ProvidersConfig(default="a", providers={"a": MOCK})
 
 
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Every wait of the retry rules, taken at once."""
-    asked: list[float] = []
-
-    async def at_once(delay: float) -> None:
-        asked.append(delay)
-
-    monkeypatch.setattr("providers.run.asyncio.sleep", at_once)
-    return asked
-
-
 async def test_an_answer_begins_with_started_and_leaves_an_outcome() -> None:
     a = ScriptedProvider("a", [ANSWER])
     run = manager_of(ONE, a).stream(ask(), Target())
