@@ -134,7 +134,7 @@ def test_a_naive_time_is_refused() -> None:
             session_token=None,
             region="r",
             service="s",
-            now=datetime(2026, 1, 1),  # noqa: DTZ001
+            now=datetime(2026, 1, 1),
         )
 
 
