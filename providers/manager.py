@@ -121,11 +121,14 @@ class ProviderManager:
 
     def _make_router(self) -> Router:
         directory = Directory(
-            is_known=lambda name: self._registry.kind_of(name) is not None,
+            is_known=self._is_known,
             configured=self._registry.configured,
             has_model=self._has_model,
         )
         return Router(self._config, directory)
+
+    def _is_known(self, name: str) -> bool:
+        return self._registry.kind_of(name) is not None
 
     # --- requests -----------------------------------------------------------------------
 
@@ -196,9 +199,9 @@ class ProviderManager:
         """Return what was counted since the start, for the providers that were used."""
         client = self._context.client_if_used
         connections: dict[str, tuple[int, int]] = {}
-        for name in self._records if client is not None else ():
-            url = self._registry.get(name).base_url
-            if url:
+        for name in self._records:
+            url = self._registry.get(name).base_url if self._is_known(name) else ""
+            if url and client is not None:
                 connections[name] = client.connections(url)
         return ManagerMetrics({n: r.metrics for n, r in self._records.items()}, connections)
 
@@ -206,9 +209,7 @@ class ProviderManager:
         """Take over a new configuration; running requests end under the one they began with."""
         former, context = self._registry, self._context
         if config.http != context.http or config.timeouts != context.timeouts:
-            client, context.client_if_used = context.client_if_used, None
-            if client is not None:
-                client.retire()
+            context.replace_client()
         self._config = config
         context.catalog, context.http = Catalog(config.models), config.http
         context.timeouts = config.timeouts

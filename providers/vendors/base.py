@@ -208,7 +208,7 @@ class HttpProvider(AiProvider):
                     break
                 chunk = await self._next_chunk(response, processor)
             tokens = processor.end()
-            response.release()
+            response.finish()
             if tokens:
                 yield tokens
         finally:

@@ -34,6 +34,7 @@ class ProviderContext:
         self.redactor = redactor
         self.on_status = on_status
         self.client_if_used: HttpClient | None = None
+        self._replaced: list[HttpClient] = []
 
     @property
     def client(self) -> "HttpClient":
@@ -44,8 +45,15 @@ class ProviderContext:
             self.client_if_used = HttpClient(self.http, self.timeouts, environ=self.environ)
         return self.client_if_used
 
+    def replace_client(self) -> None:
+        """Make a new client at the next request; streams on the former one go on to their end."""
+        if self.client_if_used is not None:
+            self._replaced.append(self.client_if_used)
+            self.client_if_used = None
+
     async def aclose(self) -> None:
         """Close every connection."""
-        if self.client_if_used is not None:
-            await self.client_if_used.aclose()
-            self.client_if_used = None
+        self.replace_client()
+        for client in self._replaced:
+            await client.aclose()
+        self._replaced.clear()
