@@ -194,7 +194,11 @@ def _gemini(text: str, size: int = 0, **more: object) -> bytes:
 
 def _gemini_closing(tokens: int) -> bytes:
     usage = {"promptTokenCount": 9, "candidatesTokenCount": tokens, "totalTokenCount": 9 + tokens}
-    candidate = {"content": {"parts": [], "role": "model"}, "index": 0, "finishReason": "STOP"}
+    candidate: Fields = {
+        "content": {"parts": [], "role": "model"},
+        "index": 0,
+        "finishReason": "STOP",
+    }
     return _sse({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "bench"})
 
 
