@@ -1,0 +1,316 @@
+"""The HTTP client of every provider: the only user of the transports, the only mapper of errors.
+
+It adds what every request has, chooses between our transport and a proxy, bounds the time, and
+turns every foreign exception into one of `providers.errors` by one table. It follows no redirect
+and knows no provider.
+
+Bounds, in seconds (`TimeoutSettings`): `connect` is name lookup, TCP and TLS. `firstByte` is from
+the request written to the answer's head, and between two slices of a large request taken. `idle` is
+between two reads of the body while somebody waits for it. `total` is everything from the call,
+waiting for a free connection included: that wait has no bound of its own, because a busy pool is
+our own doing and no failure of the service.
+"""
+
+import errno
+import os
+import re
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from providers.errors import (
+    ConnectFailed,
+    Disconnected,
+    Malformed,
+    NotConfigured,
+    ProviderError,
+    TimedOut,
+)
+from providers.http.encoding import BadEncoding
+from providers.http.exchange import Bounds, TotalTimeout
+from providers.http.lean_httpx import httpx
+from providers.http.proxied import ProxiedTransports
+from providers.http.proxy import ProxyRules, without_password
+from providers.http.response import DirectResponse, HttpRequest, HttpResponse
+from providers.http.tls import BadBundle, explain, shared_context
+from providers.http.transport import Transport
+from providers.settings import HttpSettings, TimeoutSettings
+
+__all__ = ["HttpClient", "HttpDescription", "HttpRequest", "HttpResponse"]
+
+USER_AGENT = b"ai-sidecar"
+_URLS_KEPT = 64
+
+
+class HttpDescription(msgspec.Struct):
+    """What `doctor` shows. Proxies by scheme, without their passwords; `ca` is a file or a name."""
+
+    proxies: dict[str, str]
+    proxy_source: str
+    no_proxy: list[str]
+    ca: str
+
+
+class HttpClient:
+    """One per process; belongs to the event loop it is first used in."""
+
+    def __init__(
+        self, http: HttpSettings, timeouts: TimeoutSettings, *, environ: Mapping[str, str]
+    ) -> None:
+        bundle = os.path.expanduser(http.ca_bundle) if http.ca_bundle else None
+        self._timeouts = timeouts
+        self._bundle = bundle
+        self._environ = environ
+        self._rules = ProxyRules(http, environ)
+        self._transport = Transport(
+            context=lambda: shared_context(bundle),
+            max_connections_per_origin=http.max_connections_per_origin,
+            idle_seconds=http.idle_seconds,
+        )
+        self._proxied = ProxiedTransports(
+            context=lambda: shared_context(bundle),
+            max_connections=http.max_connections_per_origin,
+            idle_seconds=http.idle_seconds,
+        )
+        self._urls: dict[str, httpx.URL] = {}
+
+    async def send(
+        self,
+        request: HttpRequest,
+        *,
+        total: float | None = None,
+        first_byte: float | None = None,
+        connect: float | None = None,
+    ) -> HttpResponse:
+        """Send `request` and return its answer as soon as the head is there, whatever its status.
+
+        `total`, `first_byte` and `connect` (seconds) replace the configured bounds. Raises
+        `ConnectFailed`, `TimedOut`, `Disconnected`, `Malformed` (the answer is not HTTP), and
+        `NotConfigured` for a URL, header, proxy or CA file that cannot be used.
+        """
+        defaults = self._timeouts
+        wait = first_byte or defaults.first_byte
+        bounds = Bounds(
+            connect=connect or defaults.connect,
+            pool=None,
+            write=wait,
+            first_byte=wait,
+            idle=defaults.idle,
+            total=total or defaults.total,
+        )
+        asked = _Asked("the server", None, bounds)
+        try:
+            url = self._url(request.url)
+            asked = asked._replace(host=_host(url))
+            message = _message(request, url)
+            proxy = self._proxy(url)
+            if proxy is not None:
+                asked = asked._replace(proxy=without_password(proxy))
+                fault = asked._replace(answered=True).fault
+                return await self._proxied.send(proxy, message, bounds, fault)
+            message.extensions["bounds"] = bounds
+            answer = await self._transport.handle_async_request(message)
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise asked.fault(error) from error
+        return DirectResponse(answer.extensions["exchange"], asked._replace(answered=True).fault)
+
+    def connections(self, origin_or_url: str) -> tuple[int, int]:
+        """Return how many connections to this origin were opened, how many requests reused one."""
+        url = self._url(origin_or_url)
+        opened, reused = self._proxied.connections(url)
+        direct = self._transport.known_origin(url)
+        if direct is not None:
+            return opened + direct.opened, reused + direct.reused
+        return opened, reused
+
+    def describe(self) -> HttpDescription:
+        """Return the proxies and the CA in use."""
+        rules = self._rules
+        ca = self._bundle or self._environ.get("SSL_CERT_FILE") or "the operating system's"
+        return HttpDescription(
+            proxies={s: without_password(p) for s, p in rules.by_scheme.items()},
+            proxy_source=rules.source if rules.by_scheme else "none",
+            no_proxy=rules.exceptions,
+            ca=ca,
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection, those in use too."""
+        await self._transport.aclose()
+        await self._proxied.aclose()
+
+    def _url(self, text: str) -> httpx.URL:
+        url = self._urls.get(text)
+        if url is None:
+            url = httpx.URL(text)
+            if len(self._urls) >= _URLS_KEPT:
+                self._urls.clear()
+            self._urls[text] = url
+        return url
+
+    def _proxy(self, url: httpx.URL) -> str | None:
+        if not self._rules.by_scheme:
+            return None
+        port = url.port or (443 if url.scheme == "https" else 80)
+        return self._rules.proxy_for(url.scheme, url.raw_host.decode("ascii"), port)
+
+
+def _message(request: HttpRequest, url: httpx.URL) -> httpx.Request:
+    try:
+        headers = [(n.encode("ascii"), v.encode()) for n, v in request.headers.items()]
+    except UnicodeError:
+        raise NotConfigured("a header's name, or its value, cannot be encoded") from None
+    names = {name.lower() for name, _ in headers}
+    if b"user-agent" not in names:
+        headers.append((b"User-Agent", USER_AGENT))
+    if b"accept" not in names:
+        headers.append((b"Accept", b"*/*"))
+    if b"accept-encoding" not in names:
+        headers.append((b"Accept-Encoding", b"identity"))
+    if not request.keep_alive:
+        headers.append((b"Connection", b"close"))
+    return httpx.Request(request.method, url, headers=headers, content=request.body)
+
+
+def _host(url: httpx.URL) -> str:
+    """Return the host as a message names it: with its port, if that is not the usual one."""
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return f"{host}:{url.port}" if url.port is not None else host
+
+
+# --- Foreign exceptions --------------------------------------------------------------
+
+
+class _Asked(NamedTuple):
+    """What a message about a failed request may say; never a URL's path or query."""
+
+    host: str
+    proxy: str | None
+    bounds: Bounds
+    answered: bool = False
+
+    def fault(self, error: Exception) -> ProviderError:
+        """Return the error of ours that `error` stands for; one of ours stays itself."""
+        if isinstance(error, ProviderError):
+            return error
+        for kind in type(error).__mro__:
+            make = _FAULTS.get(kind)
+            if make is not None:
+                return make(self, error)
+        raise error
+
+
+def _connect_failed(asked: _Asked, error: Exception) -> ProviderError:
+    target = f"{asked.host} (through the proxy {asked.proxy})" if asked.proxy else asked.host
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLError):
+            return ConnectFailed(explain(cause, target))
+        if isinstance(cause, socket.gaierror):
+            return ConnectFailed(f"the name of {target} cannot be resolved")
+        if isinstance(cause, OSError):
+            return ConnectFailed(f"cannot connect to {target}: {_reason(cause)}")
+    return ConnectFailed(f"cannot connect to {target}: {error}")
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    at: BaseException | None = error
+    while at is not None and len(found) < 10:
+        found.append(at)
+        at = at.__cause__ or at.__context__
+    return found
+
+
+def _reason(error: OSError) -> str:
+    if error.errno is not None:
+        return os.strerror(error.errno)
+    # asyncio's sum of several addresses: one reason, if all have the same.
+    codes = {int(code) for code in re.findall(r"\[Errno (\d+)\]", str(error))}
+    if len(codes) == 1:
+        return os.strerror(codes.pop())
+    return os.strerror(errno.EHOSTUNREACH) if codes else str(error) or "no reason given"
+
+
+def _read_timeout(asked: _Asked, _: Exception) -> ProviderError:
+    if asked.answered:
+        said = f"{asked.host} sent nothing for {asked.bounds.idle:g} s (timeouts.idle)"
+        return TimedOut(said, phase="idle")
+    said = f"{asked.host} did not answer within {asked.bounds.first_byte:g} s (timeouts.firstByte)"
+    return TimedOut(said, phase="firstByte")
+
+
+def _connect_timeout(asked: _Asked, _: Exception) -> ProviderError:
+    bound = asked.bounds.connect
+    said = f"connecting to {asked.host} took longer than {bound:g} s (timeouts.connect)"
+    return TimedOut(said, phase="connect")
+
+
+def _write_timeout(asked: _Asked, _: Exception) -> ProviderError:
+    bound = asked.bounds.write
+    said = f"{asked.host} stopped taking the request for {bound:g} s (timeouts.firstByte)"
+    return TimedOut(said, phase="firstByte")
+
+
+def _total_timeout(asked: _Asked, _: Exception) -> ProviderError:
+    said = f"the request to {asked.host} took longer than {asked.bounds.total:g} s in all"
+    return TimedOut(said, phase="total")
+
+
+def _pool_timeout(asked: _Asked, error: Exception) -> ProviderError:
+    bound = asked.bounds.total
+    said = f"no free connection to {asked.host} in {bound:g} s: {error}"
+    return TimedOut(said, phase="total")
+
+
+def _disconnected(asked: _Asked, _: Exception) -> ProviderError:
+    when = "in the middle of its answer" if asked.answered else "before it answered"
+    return Disconnected(f"{asked.host} closed the connection {when}")
+
+
+def _protocol(asked: _Asked, error: Exception) -> ProviderError:
+    said = str(error)
+    if any(word in said for word in ("closed", "disconnect")):
+        return _disconnected(asked, error)
+    return Malformed(f"the answer of {asked.host} is not HTTP/1.1: {said[:200]}")
+
+
+def _malformed(asked: _Asked, error: Exception) -> ProviderError:
+    return Malformed(f"{asked.host}: {error}")
+
+
+def _proxy_failed(asked: _Asked, error: Exception) -> ProviderError:
+    return ConnectFailed(f"the proxy {asked.proxy} refused to connect to {asked.host}: {error}")
+
+
+def _not_configured(asked: _Asked, error: Exception) -> ProviderError:
+    return NotConfigured(f"{asked.host}: {error}")
+
+
+def _bad_url(asked: _Asked, _: Exception) -> ProviderError:
+    return NotConfigured("the URL is not one (baseUrl must be like https://host/path)")
+
+
+_FAULTS: dict[type[BaseException], Callable[[_Asked, Exception], ProviderError]] = {
+    httpx.ConnectTimeout: _connect_timeout,
+    httpx.PoolTimeout: _pool_timeout,
+    httpx.WriteTimeout: _write_timeout,
+    httpx.ReadTimeout: _read_timeout,
+    TotalTimeout: _total_timeout,
+    httpx.ConnectError: _connect_failed,
+    httpx.ProxyError: _proxy_failed,
+    httpx.NetworkError: _disconnected,
+    httpx.RemoteProtocolError: _protocol,
+    httpx.LocalProtocolError: _not_configured,
+    httpx.UnsupportedProtocol: _bad_url,
+    httpx.InvalidURL: _bad_url,
+    httpx.DecodingError: _malformed,
+    BadEncoding: _malformed,
+    BadBundle: _not_configured,
+    ImportError: _not_configured,  # httpx's way to say that SOCKS support is not installed
+    OSError: _disconnected,
+}

@@ -1,0 +1,199 @@
+"""Connections of one origin: a stack of idle ones, a bound on all, a fair queue beyond it.
+
+Every operation is O(1). It knows asyncio's connecting and nothing of requests. A connection counts
+from the start of connecting until it is lost; whoever frees one hands it, or its place, to the
+longest waiting first.
+"""
+
+import asyncio
+import ipaddress
+import ssl
+from collections import OrderedDict
+from collections.abc import Callable
+
+from providers.http.connection import Connection
+from providers.http.exchange import TotalTimeout
+from providers.http.lean_httpx import httpx
+
+HAPPY_EYEBALLS_DELAY = 0.25  # seconds; RFC 8305, section 8
+
+
+class Origin:
+    """`opened` and `reused` count connections made, and requests that needed none."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        limit: int,
+        idle_seconds: float,
+        context: Callable[[], ssl.SSLContext] | None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._host = host
+        self._port = port
+        self._limit = limit
+        self._idle_seconds = idle_seconds
+        self._context = context
+        self._idle: dict[Connection, None] = {}  # oldest first; the newest is used first
+        self._all: set[Connection] = set()
+        self._places = 0  # taken: by connections, and by those about to be made
+        self._waiters: OrderedDict[asyncio.Future[Connection | None], None] = OrderedDict()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self.opened = 0
+        self.reused = 0
+
+    def idle_connection(self) -> Connection | None:
+        """Return the connection that became idle last, or None."""
+        if not self._idle:
+            return None
+        connection, _ = self._idle.popitem()
+        self.reused += 1
+        return connection
+
+    async def acquire(
+        self, *, fresh: bool, server_name: str | None, wait: float | None, connect: float | None
+    ) -> Connection:
+        """Return a connection: idle (unless `fresh`), or a new one; within the bound of the origin.
+
+        `wait` and `connect` are times of the loop's clock until which to wait for a place and, from
+        then on, seconds to connect (TLS included). Raises `httpx.PoolTimeout`, `ConnectTimeout`,
+        `ConnectError`.
+        """
+        if not fresh and (idle := self.idle_connection()) is not None:
+            return idle
+        if self._places >= self._limit and self._idle:
+            self._oldest_idle().abort()
+        while self._places >= self._limit:
+            handed = await self._queue(wait, first=fresh)
+            if handed is None:
+                break  # a place, already counted
+            if handed.usable:
+                self.reused += 1
+                return handed
+        else:
+            self._places += 1
+        return await self._connect(server_name, wait, connect)
+
+    async def _queue(self, until: float | None, *, first: bool) -> Connection | None:
+        waiter: asyncio.Future[Connection | None] = self._loop.create_future()
+        self._waiters[waiter] = None
+        if first:
+            self._waiters.move_to_end(waiter, last=False)
+        try:
+            async with asyncio.timeout_at(until):
+                return await waiter
+        except BaseException as error:
+            self._waiters.pop(waiter, None)
+            if waiter.done() and not waiter.cancelled():
+                self._give_back(waiter.result())
+            if isinstance(error, TimeoutError):
+                raise httpx.PoolTimeout(
+                    f"all {self._limit} connections are in use (http.maxConnectionsPerOrigin)"
+                ) from None
+            raise
+
+    def _give_back(self, handed: Connection | None) -> None:
+        if handed is None:
+            self._free_place()
+        elif handed.usable:
+            self.released(handed)
+
+    async def _connect(
+        self, server_name: str | None, until: float | None, seconds: float | None
+    ) -> Connection:
+        deadline = None if seconds is None else self._loop.time() + seconds
+        total_first = until is not None and (deadline is None or until < deadline)
+        connection = Connection(self)
+        self._all.add(connection)
+        try:
+            async with asyncio.timeout_at(until if total_first else deadline):
+                await self._open(connection, server_name)
+        except BaseException as error:
+            connection.abort()
+            if isinstance(error, TimeoutError) and total_first:
+                raise TotalTimeout("the whole request took too long") from error
+            if isinstance(error, TimeoutError):
+                raise httpx.ConnectTimeout("connecting took too long") from error
+            if isinstance(error, (OSError, UnicodeError)):
+                raise httpx.ConnectError(str(error)) from error
+            raise
+        if not connection.usable:
+            raise httpx.ConnectError("the connection was closed as soon as it was made")
+        self.opened += 1
+        return connection
+
+    async def _open(self, connection: Connection, server_name: str | None) -> None:
+        context = self._context() if self._context is not None else None
+        await self._loop.create_connection(
+            lambda: connection,
+            self._host,
+            self._port,
+            ssl=context,
+            server_hostname=(server_name or self._host) if context is not None else None,
+            happy_eyeballs_delay=None if _is_address(self._host) else HAPPY_EYEBALLS_DELAY,
+        )
+
+    # --- what connections report ----------------------------------------------------------
+
+    def released(self, connection: Connection) -> None:
+        while self._waiters:
+            waiter, _ = self._waiters.popitem(last=False)
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        connection.idle_since = self._loop.time()
+        self._idle[connection] = None
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(self._idle_seconds, self._sweep)
+
+    def lost(self, connection: Connection) -> None:
+        self._idle.pop(connection, None)
+        if connection in self._all:
+            self._all.discard(connection)
+            self._free_place()
+
+    def _free_place(self) -> None:
+        while self._waiters:
+            waiter, _ = self._waiters.popitem(last=False)
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._places -= 1
+
+    # --- idle ones ------------------------------------------------------------------------------
+
+    def _oldest_idle(self) -> Connection:
+        return next(iter(self._idle))
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        now = self._loop.time()
+        while self._idle:
+            oldest = self._oldest_idle()
+            due = oldest.idle_since + self._idle_seconds
+            if due > now:
+                self._sweeper = self._loop.call_at(due, self._sweep)
+                return
+            oldest.abort()
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._all)
+
+    def close(self) -> None:
+        """Close every connection, also those in use."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        for connection in list(self._all):
+            connection.shut()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,211 @@
+"""Requests through a proxy: httpx's own transport, behind the same answers as the direct path.
+
+httpcore (and anyio with it) is imported when the first such request is made, and only then.
+Correctness matters more here than microseconds. It knows nothing of how a proxy is chosen.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from providers.http.exchange import Bounds, Phase, TotalTimeout
+from providers.http.lean_httpx import httpx
+from providers.http.response import Fault, HttpResponse, header_mapping
+
+
+class ProxiedTransports:
+    """One of httpx's transports per proxy."""
+
+    def __init__(
+        self,
+        *,
+        context: Callable[[], ssl.SSLContext],
+        max_connections: int,
+        idle_seconds: float,
+    ) -> None:
+        self._context = context
+        self._limits = httpx.Limits(
+            max_connections=max_connections,
+            max_keepalive_connections=max_connections,
+            keepalive_expiry=idle_seconds,
+        )
+        self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
+        self._counts: dict[str, list[int]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def send(
+        self, proxy: str, request: httpx.Request, bounds: Bounds, fault: Fault
+    ) -> "ProxiedResponse":
+        """Send through `proxy` and return once the head is there.
+
+        Raises httpx's errors, and `ImportError` when SOCKS support is not installed.
+        """
+        loop = asyncio.get_running_loop()
+        transport = self._transport(proxy)
+        watch = _Watch(loop, bounds)
+        request.extensions = {"trace": watch.trace, "timeout": {}}
+        try:
+            async with watch.timeout:
+                response = await transport.handle_async_request(request)
+        except TimeoutError as error:
+            raise watch.expired() from error
+        self._count(request.url, opened=watch.opened)
+        return ProxiedResponse(response, watch, self._dispose, fault)
+
+    def connections(self, url: httpx.URL) -> tuple[int, int]:
+        """Return how many connections were opened for `url`'s origin, and requests without one."""
+        opened, reused = self._counts.get(_origin(url), (0, 0))
+        return opened, reused
+
+    def _count(self, url: httpx.URL, *, opened: bool) -> None:
+        counts = self._counts.setdefault(_origin(url), [0, 0])
+        counts[0 if opened else 1] += 1
+
+    def _transport(self, proxy: str) -> httpx.AsyncHTTPTransport:
+        transport = self._transports.get(proxy)
+        if transport is None:
+            context = self._context()
+            tls_to_proxy = context if proxy.startswith("https:") else None
+            transport = self._transports[proxy] = httpx.AsyncHTTPTransport(
+                verify=context,
+                trust_env=False,
+                limits=self._limits,
+                proxy=httpx.Proxy(proxy, ssl_context=tls_to_proxy),
+            )
+        return transport
+
+    def _dispose(self, response: httpx.Response, body: AsyncIterator[bytes]) -> None:
+        """Close in the background, as httpx cannot otherwise; `aclose` waits for it."""
+        task = asyncio.get_running_loop().create_task(_close(response, body))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def aclose(self) -> None:
+        """Close everything, also what is being closed."""
+        while self._closing:
+            await asyncio.gather(*self._closing, return_exceptions=True)
+        for transport in self._transports.values():
+            await transport.aclose()
+        self._transports.clear()
+
+
+class _Watch:
+    """The bounds of one proxied request, moved along by what httpcore traces."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, bounds: Bounds) -> None:
+        self._loop = loop
+        self._bounds = bounds
+        self._total_at = None if bounds.total is None else loop.time() + bounds.total
+        self._phase: Phase | None = None  # None: connecting
+        self._own = False
+        self.opened = False
+        self.sent_at = 0.0
+        self.timeout = asyncio.timeout_at(self._due(bounds.connect))
+
+    def _due(self, bound: float | None) -> float | None:
+        if bound is None:
+            return self._total_at
+        due = self._loop.time() + bound
+        return due if self._total_at is None else min(due, self._total_at)
+
+    async def trace(self, event: str, info: Mapping[str, object]) -> None:
+        if event == "connection.connect_tcp.started":
+            self.opened = True
+        elif event == "http11.send_request_headers.started":
+            self._own = getattr(info["request"], "method", b"") != b"CONNECT"
+            if self._own:
+                self.sent_at = self._loop.time()
+                self._phase = "firstByte"
+                self.timeout.reschedule(self._due(self._bounds.first_byte))
+        elif event == "http11.send_request_body.complete" and self._own:
+            self.timeout.reschedule(self._due(self._bounds.first_byte))
+
+    def between_chunks(self) -> asyncio.Timeout:
+        self._phase = "idle"
+        return asyncio.timeout_at(self._due(self._bounds.idle))
+
+    def expired(self) -> httpx.TimeoutException:
+        """Return which bound it was that has passed."""
+        if self._total_at is not None and self._loop.time() >= self._total_at:
+            return TotalTimeout("the whole request took too long")
+        if self._phase is None:
+            return httpx.ConnectTimeout("connecting through the proxy took too long")
+        return httpx.ReadTimeout("no answer in time")
+
+
+class ProxiedResponse(HttpResponse):
+    """An answer that came through a proxy."""
+
+    __slots__ = ("_body", "_closed", "_dispose", "_ended", "_response", "_watch")
+
+    def __init__(
+        self,
+        response: httpx.Response,
+        watch: _Watch,
+        dispose: Callable[[httpx.Response, AsyncIterator[bytes]], None],
+        fault: Fault,
+    ) -> None:
+        now = asyncio.get_running_loop().time()
+        headers = header_mapping(response.headers.raw)
+        super().__init__(response.status_code, headers, watch.sent_at, now, fault)
+        self._response = response
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        self._body = response.stream.__aiter__()
+        self._watch = watch
+        self._dispose = dispose
+        self._closed = False
+        self._ended = False
+        self.prepare()
+
+    async def receive(self) -> bytes:
+        decoder = self._decoder
+        try:
+            while True:
+                if decoder is not None and decoder.pending:
+                    data = decoder.decode(b"")
+                elif self._ended or self._closed:
+                    if decoder is not None and self._ended:
+                        decoder.end()
+                    return b""
+                else:
+                    data = await self._next()
+                    if decoder is not None:
+                        data = decoder.decode(data)
+                if data:
+                    return data
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        except Exception as error:
+            self.close()
+            raise self._fault(error) from error
+
+    async def _next(self) -> bytes:
+        try:
+            async with self._watch.between_chunks():
+                return await anext(self._body)
+        except StopAsyncIteration:
+            self._ended = True
+            self.close()
+            return b""
+        except TimeoutError as error:
+            raise self._watch.expired() from error
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._dispose(self._response, self._body)
+
+    def finish(self) -> None:
+        self.close()
+
+
+async def _close(response: httpx.Response, body: AsyncIterator[bytes]) -> None:
+    aclose = getattr(body, "aclose", None)
+    if aclose is not None:
+        await aclose()
+    await response.aclose()
+
+
+def _origin(url: httpx.URL) -> str:
+    return f"{url.scheme}://{url.host}:{url.port}"
