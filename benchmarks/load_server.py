@@ -6,8 +6,9 @@ The model says what the stream is, so that every client of every kind can ask fo
 
 `p0` is as fast as the client reads, `BURST` events in one write. Kinds: 0 a fixed cycle of texts,
 1 the time of writing (CLOCK_MONOTONIC, ns), 2 texts that belong to this stream alone (its key and
-position, not ASCII only). The key of a stream is its prompt. What was seen (when a request's first
-byte came, when its connection closed) is told by `GET /records`, which starts a new page.
+position, not ASCII only). `bench-e503` is an error answer of that status. The key of a stream is
+its prompt. What was seen (when the last request of a key began, was refused, lost its connection)
+is told by `GET /records`, which starts a new page.
 
     python -m benchmarks.load_server [--tls CERT KEY]      prints its port
 """
@@ -38,6 +39,7 @@ class Script(msgspec.Struct, frozen=True):
     pace: float = 0.0
     size: int = 250
     kind: int = 0
+    status: int = 200
 
 
 class Records(msgspec.Struct):
@@ -46,18 +48,20 @@ class Records(msgspec.Struct):
     connections: int = 0
     requests: int = 0
     first_byte: dict[str, int] = {}
+    refused: dict[str, int] = {}
     closed: dict[str, int] = {}
 
 
 def script_of(model: str) -> Script:
     """Return the script a model's name asks for; what it does not say is the default."""
-    given = {name: int(value) for name, value in re.findall(r"-([tpbk])(\d+)", model)}
+    given = {name: int(value) for name, value in re.findall(r"-([tpbke])(\d+)", model)}
     default = Script()
     return Script(
         tokens=given.get("t", default.tokens),
         pace=given.get("p", 0) / 1e6,
         size=given.get("b", default.size),
         kind=given.get("k", default.kind),
+        status=given.get("e", default.status),
     )
 
 
@@ -187,7 +191,12 @@ class Connection(asyncio.Protocol):
         self.server.records.connections += not self.counted
         self.counted = True
         self.server.records.first_byte[key] = self.began
-        self.stream = Stream(self, form, key, script_of(model))
+        script = script_of(model)
+        if script.status != 200:
+            self.server.records.refused[key] = time.monotonic_ns()
+            self.reply(script.status, b'{"error": {"message": "as asked for"}}')
+            return
+        self.stream = Stream(self, form, key, script)
         self.stream.start()
 
     def reply(self, status: int, body: bytes) -> None:
