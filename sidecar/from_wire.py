@@ -1,0 +1,169 @@
+"""From the editor's params to the providers' requests: the only place where requests are converted.
+
+msgspec has checked types by then; what is checked here are ranges and what belongs together. Every
+error names the field as the client wrote it and what was expected.
+"""
+
+from typing import Any, Literal
+
+from protocol import ai
+from providers.manager import Target
+from providers.types import (
+    ChatRequest,
+    CompletionRequest,
+    ExecutedCode,
+    Image,
+    JsonSchema,
+    Message,
+    NamedTool,
+    Part,
+    Reasoning,
+    ReasoningState,
+    Text,
+    ToolCall,
+    ToolDefinition,
+)
+from sidecar.envelope import InvalidParams
+
+MAX_TEMPERATURE = 2.0
+"""The largest any provider of the mission takes."""
+
+
+def request(params: ai.CompletionParams) -> tuple[ChatRequest | CompletionRequest, Target]:
+    """Return the request and where it wants to go. Raises `InvalidParams`."""
+    _check(params)
+    options: dict[str, Any] = {
+        "system": params.system,
+        "max_tokens": params.max_tokens,
+        "temperature": params.temperature,
+        "top_p": params.top_p,
+        "stop": params.stop,
+        "seed": params.seed,
+        "tools": [
+            ToolDefinition(tool.name, tool.parameters, tool.description)
+            for tool in params.tools or ()
+        ],
+        "tool_choice": _tool_choice(params.tool_choice),
+        "reasoning": _reasoning(params.reasoning),
+        "response_format": _response_format(params.response_format),
+        "cache": params.cache,
+        "provider_options": params.provider_options or {},
+    }
+    target = Target(
+        provider=params.provider,
+        model=params.model,
+        fallback=params.fallback,
+        timeout=None if params.timeout_ms is None else params.timeout_ms / 1000,
+    )
+    if params.messages is not None:
+        return ChatRequest(messages=messages(params.messages), **options), target
+    return CompletionRequest(prompt=params.prompt or "", **options), target
+
+
+def count_request(params: ai.CountTokensParams) -> tuple[list[Message], Target]:
+    """Return what is to be counted, and for which model. Raises `InvalidParams`."""
+    if (params.text is None) == (params.messages is None):
+        raise InvalidParams("text", "expected exactly one of text and messages")
+    target = Target(provider=params.provider, model=params.model)
+    if params.messages is not None:
+        return messages(params.messages), target
+    return [Message("user", [Text(params.text or "")])], target
+
+
+def messages(given: list[ai.Message]) -> list[Message]:
+    """Return the conversation."""
+    return [_message(message) for message in given]
+
+
+def _message(message: ai.Message) -> Message:
+    content = message.content
+    parts: list[Part] = (
+        ([Text(content)] if content else [])
+        if isinstance(content, str)
+        else [_part(part) for part in content]
+    )
+    match message:
+        case ai.ToolMessage(tool_call_id, _, is_error):
+            return Message("tool", parts, tool_call_id=tool_call_id, is_error=bool(is_error))
+        case ai.AssistantMessage(_, calls):
+            tool_calls = [ToolCall(c.id, c.name, c.arguments, c.opaque) for c in calls or ()]
+            return Message("assistant", parts, tool_calls=tool_calls)
+        case ai.SystemMessage():
+            return Message("system", parts)
+        case ai.UserMessage():
+            return Message("user", parts)
+
+
+def _part(part: ai.Part) -> Part:
+    match part:
+        case ai.TextPart(text):
+            return Text(text)
+        case ai.ImagePart(mime_type, data, url):
+            return Image(mime_type, data, url)
+        case ai.ReasoningPart(text, opaque):
+            return ReasoningState(text, opaque)
+        case ai.CodePart(language, code, output):
+            return ExecutedCode(language, code, output)
+
+
+def _tool_choice(
+    choice: ai.ToolChoice | None,
+) -> Literal["auto", "none", "required"] | NamedTool | None:
+    return NamedTool(choice.name) if isinstance(choice, ai.NamedToolChoice) else choice
+
+
+def _reasoning(reasoning: ai.Reasoning | None) -> Reasoning | None:
+    return None if reasoning is None else Reasoning(reasoning.effort, reasoning.budget_tokens)
+
+
+def _response_format(
+    wanted: ai.ResponseFormat | None,
+) -> Literal["text", "json"] | JsonSchema | None:
+    match wanted:
+        case None:
+            return None
+        case ai.TextFormat():
+            return "text"
+        case ai.JsonFormat():
+            return "json"
+        case ai.JsonSchemaFormat(name, schema):
+            return JsonSchema(name, schema)
+
+
+# --- checks ---------------------------------------------------------------------------------
+
+
+def _check(params: ai.CompletionParams) -> None:
+    if (params.prompt is None) == (params.messages is None):
+        given = "neither" if params.prompt is None else "both"
+        raise InvalidParams("prompt", f"expected exactly one of prompt and messages, got {given}")
+    if params.messages is not None and not params.messages:
+        raise InvalidParams("messages", "expected at least one message")
+    _at_least("maxTokens", params.max_tokens, 1)
+    _at_least("timeoutMs", params.timeout_ms, 1)
+    _within("temperature", params.temperature, 0.0, MAX_TEMPERATURE)
+    _within("topP", params.top_p, 0.0, 1.0)
+    if params.reasoning is not None:
+        _at_least("reasoning.budgetTokens", params.reasoning.budget_tokens, 0)
+    _no_empty("stop", params.stop)
+    _no_empty("fallback", params.fallback)
+    _no_empty("tools", [tool.name for tool in params.tools or ()], part=".name")
+    for field, value in (("provider", params.provider), ("model", params.model)):
+        if value == "":
+            raise InvalidParams(field, "expected a name, got an empty string")
+
+
+def _at_least(field: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise InvalidParams(field, f"expected an integer of at least {least}, got {value}")
+
+
+def _within(field: str, value: float | None, least: float, most: float) -> None:
+    if value is not None and not least <= value <= most:
+        raise InvalidParams(field, f"expected a number from {least:g} to {most:g}, got {value:g}")
+
+
+def _no_empty(field: str, values: list[str] | None, part: str = "") -> None:
+    for index, value in enumerate(values or ()):
+        if not value:
+            raise InvalidParams(f"{field}[{index}]{part}", "expected a non-empty string")

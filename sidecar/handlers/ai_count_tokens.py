@@ -1,0 +1,14 @@
+"""`ai/countTokens`: how long a text or a conversation is, in the tokens of a model."""
+
+from protocol.ai import CountTokensParams, CountTokensResult
+from sidecar import from_wire
+from sidecar.rpc import Call
+from sidecar.session import Session
+
+
+async def handle(session: Session, params: CountTokensParams, call: Call) -> CountTokensResult:
+    """Return the count and how it was found. Raises `ProviderError`, `InvalidParams`."""
+    messages, target = from_wire.count_request(params)
+    session.aim(target)
+    counted = await session.manager.count_tokens(messages, target)
+    return CountTokensResult(counted.tokens, counted.method)

@@ -1,0 +1,160 @@
+"""The running process, from the answered `initialize` to the exit code.
+
+The event loop serves `ai/*` as soon as the provider side is imported, and the rest as soon as pygls
+is; both are imported by a thread, so that nothing waits longer than it must.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sidecar import log
+from sidecar.handshake import Opening
+from sidecar.lifetime import watch_process
+from sidecar.outbox import Outbox
+from sidecar.rpc import Connection
+from sidecar.stdio import Stdio, open_stdio
+
+logger = logging.getLogger(__name__)
+
+GOODBYE_SECONDS = 2.0
+"""How long cancelled work and unwritten output may hold up the end."""
+
+
+def run(opening: Opening, *, fd_in: int, fd_out: int, level: str | None, file: str | None) -> int:
+    """Serve until the end; return the exit code."""
+    log.configure(level, file)
+    loop = asyncio.new_event_loop()
+    try:
+        code = loop.run_until_complete(Process(opening).serve(fd_in, fd_out))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        logging.shutdown()
+    if threading.active_count() > 1:
+        # A thread that looks up a host name, imports or blocks in a read would hold up the end of
+        # the interpreter for as long as it likes. Everything of ours has been closed by now.
+        os._exit(code)
+    loop.close()
+    return code
+
+
+class Process:
+    """Puts the parts together and takes them down again."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+        self._session: Any = None
+
+    async def serve(self, fd_in: int, fd_out: int) -> int:
+        """Return the exit code once the session has ended in one way or another."""
+        self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        stdio = open_stdio(fd_in, fd_out)
+        outbox = Outbox(stdio, on_lost=lambda: self._end(0), on_flood=_reading_stopper(stdio))
+        connection = Connection(outbox, decoder=self._opening.decoder, on_exit=self._end)
+        self._connection = connection
+        stdio.start(connection.receive, lambda: self._end(0), outbox.lose)
+        self._handle_signals()
+        stop_watching = self._watch_editor()
+        for item in self._opening.frames:
+            connection.receive_frame(item)
+        threading.Thread(target=self._load, args=(self._loop,), name="loader", daemon=True).start()
+        try:
+            return await self._ended
+        finally:
+            stop_watching()
+            await self._take_down(outbox)
+            stdio.close()
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return self._ended.get_loop()
+
+    def _end(self, code: int) -> None:
+        if not self._ended.done():
+            self._ended.set_result(code)
+
+    def _handle_signals(self) -> None:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is None:
+                continue
+            try:
+                self._loop.add_signal_handler(number, self._end, 128 + number)
+            except (NotImplementedError, RuntimeError, ValueError):
+                logger.debug("%s cannot be handled here", name)
+
+    def _watch_editor(self) -> Callable[[], None]:
+        pid = self._opening.params.get("processId")
+        if isinstance(pid, int) and pid > 0:
+            return watch_process(pid, lambda: self._end(1))
+        return lambda: None
+
+    # --- what is imported late, by a thread ---------------------------------------------------
+
+    def _load(self, loop: asyncio.AbstractEventLoop) -> None:
+        def then(step: Callable[[], None]) -> None:
+            with contextlib.suppress(RuntimeError):  # the process may have ended meanwhile
+                loop.call_soon_threadsafe(step)
+
+        try:
+            importlib.import_module("sidecar.services")
+            then(self._open_session)
+            importlib.import_module("sidecar.server")
+            then(self._open_lsp)
+        except Exception as error:
+            logger.exception("a part of the program could not be loaded")
+            then(partial(self._connection.fail, error))
+
+    def _open_session(self) -> None:
+        from sidecar.services import open_session
+
+        try:
+            self._session = open_session(self._connection, self._opening.params)
+        except Exception as error:
+            logger.exception("the session could not be opened")
+            self._connection.fail(error)
+
+    def _open_lsp(self) -> None:
+        from sidecar.server import make_server
+
+        if self._session is None:
+            return
+        try:
+            make_server(self._connection, self._session)
+        except Exception as error:
+            logger.exception("the language server could not be started")
+            self._connection.fail(error)
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    async def _take_down(self, outbox: Outbox) -> None:
+        """Stop all work, close what is open and write what is still to be written; not for long."""
+        connection = self._connection
+        connection.cancel_all()
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await connection.idle()
+                if self._session is not None:
+                    await self._session.aclose()
+                await outbox.flushed()
+        except TimeoutError:
+            logger.warning("something did not stop within %g s", GOODBYE_SECONDS)
+        except Exception:
+            logger.exception("the end was not clean")
+
+
+def _reading_stopper(stdio: Stdio) -> Callable[[bool], None]:
+    def stop(flooded: bool) -> None:
+        if flooded:
+            stdio.pause_reading()
+        else:
+            stdio.resume_reading()
+
+    return stop

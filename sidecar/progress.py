@@ -1,0 +1,108 @@
+"""`$/progress` of one stream: the hot path from a token to the bytes of its frame.
+
+The part of the frame that is the same for every token is encoded once; a text token costs the
+encoding of its string and four references in the outbox. Nothing here is kept per token.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from protocol.ai import ProgressToken
+from providers.types import ManagerToken, ReasoningDelta, TextDelta
+from sidecar.outbox import Outbox
+from sidecar.to_wire import encode, progress_value
+
+_TAIL = b"}}}"
+_HEADERS = [b"Content-Length: %d\r\n\r\n" % size for size in range(1024)]
+_encode_text = msgspec.json.Encoder().encode
+
+
+class Liveness(Protocol):
+    """Says whether anything may still be sent."""
+
+    @property
+    def live(self) -> bool: ...
+
+
+class ProgressStream:
+    """Sends values in order, as long as `call` is live."""
+
+    __slots__ = ("_call", "_head", "_outbox", "_size", "_text_head")
+
+    def __init__(self, call: Liveness, outbox: Outbox, token: ProgressToken) -> None:
+        self._call = call
+        self._outbox = outbox
+        self._head = (
+            b'{"jsonrpc":"2.0","method":"$/progress","params":{"token":%b,"value":' % encode(token)
+        )
+        self._text_head = self._head + b'{"kind":"text","text":'
+        self._size = len(self._text_head) + len(_TAIL)
+
+    def send(self, tokens: list[ManagerToken]) -> None:
+        """Queue a frame for each token that the editor is told of."""
+        if not self._call.live:
+            return
+        send_parts, size = self._outbox.send_parts, self._size
+        for token in tokens:
+            if type(token) is TextDelta:
+                try:
+                    text = _encode_text(token.text)
+                except UnicodeEncodeError:
+                    text = encode(token.text)
+                length = size + len(text)
+                header = (
+                    _HEADERS[length] if length < 1024 else b"Content-Length: %d\r\n\r\n" % length
+                )
+                send_parts((header, self._text_head, text, _TAIL), len(header) + length)
+            else:
+                self._send_other(token)
+
+    def _send_other(self, token: ManagerToken) -> None:
+        value = progress_value(token)
+        if value is None:
+            return
+        body = encode(value)
+        length = len(self._head) + len(body) + 2
+        header = b"Content-Length: %d\r\n\r\n" % length
+        self._outbox.send_parts((header, self._head, body, b"}}"), len(header) + length)
+
+    async def send_when_read(self, tokens: list[ManagerToken]) -> None:
+        """Wait while the editor does not read, then send; text that waited is sent in one piece."""
+        if self._outbox.congested:
+            await self._outbox.drained()
+            tokens = merged(tokens)
+        self.send(tokens)
+
+    def send_value(self, value: object) -> None:
+        """Queue a value that is no token (work-done progress)."""
+        if self._call.live:
+            body = encode(value)
+            header = b"Content-Length: %d\r\n\r\n" % (len(self._head) + len(body) + 2)
+            size = len(header) + len(self._head) + len(body) + 2
+            self._outbox.send_parts((header, self._head, body, b"}}"), size)
+
+
+def merged(tokens: list[ManagerToken]) -> list[ManagerToken]:
+    """Return the same tokens, adjacent text (and adjacent reasoning without state) as one."""
+    out: list[ManagerToken] = []
+    texts: list[str] = []
+    kind: type[TextDelta] | type[ReasoningDelta] | None = None
+    for token in tokens:
+        mergeable = (
+            type(token)
+            if isinstance(token, TextDelta)
+            or (isinstance(token, ReasoningDelta) and token.opaque is None)
+            else None
+        )
+        if mergeable is not kind and kind is not None:
+            out.append(kind("".join(texts)))
+            texts = []
+        kind = mergeable
+        if isinstance(token, TextDelta | ReasoningDelta) and mergeable is not None:
+            texts.append(token.text)
+        else:
+            out.append(token)
+    if kind is not None:
+        out.append(kind("".join(texts)))
+    return out

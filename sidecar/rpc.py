@@ -1,0 +1,388 @@
+"""JSON-RPC over frames: every request answered exactly once, nothing sent after its answer.
+
+`ai/*` goes from bytes to a handler and back through msgspec. Everything else goes to the LSP side
+(pygls), which may be attached later than the first message comes. It knows no provider and no
+editor feature; the handlers do.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, cast
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from protocol.ai import Envelope, ProgressToken
+from protocol.methods import METHODS
+from sidecar.envelope import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    Id,
+    RpcError,
+    any_decoder,
+    decode_params,
+)
+from sidecar.framing import FrameDecoder, FrameError, frame
+from sidecar.handshake import at, error_body, open_item
+from sidecar.outbox import Outbox
+from sidecar.progress import ProgressStream
+from sidecar.to_wire import encode, rpc_error
+
+logger = logging.getLogger(__name__)
+
+CANCEL_GRACE = 1.0
+"""Seconds after which a cancel is answered even if the work has not stopped: a bug, but not the
+client's."""
+
+
+class Call:
+    """One request of the client that is being worked on.
+
+    `cancelled` says that the client does not want it any more: nothing is sent for it then but the
+    answer to the cancel.
+    """
+
+    __slots__ = ("_connection", "cancelled", "id", "method", "open", "task", "work_done_token")
+
+    def __init__(self, connection: "Connection", method: str, message_id: Id) -> None:
+        self._connection = connection
+        self.id = message_id
+        self.method = method
+        self.open = True
+        self.cancelled = False
+        self.task: asyncio.Task[None] | None = None
+        self.work_done_token: ProgressToken | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether output of this call still goes out: the one place where late output is dropped."""
+        return self.open and not self.cancelled
+
+    def progress(self, token: ProgressToken) -> ProgressStream:
+        """Return the way to send `$/progress` values under `token`, as long as the call is live."""
+        return ProgressStream(self, self._connection.outbox, token)
+
+    def notify(self, method: str, params: object) -> None:
+        """Send a notification that belongs to this call."""
+        if self.live:
+            self._connection.notify(method, params)
+
+
+Handler = Callable[[Any, Any, Call], Awaitable[msgspec.Struct]]
+"""`(session, params, call) -> result`. Raises what `to_wire.rpc_error` knows, or a bug."""
+
+
+class LspSide(Protocol):
+    """What serves the standard methods. Every request is answered through `Connection.answer`."""
+
+    def request(self, message_id: Id, method: str, params: object) -> None: ...
+    def notification(self, method: str, params: object) -> None: ...
+    def response(self, message_id: Id, result: object, error: object) -> None: ...
+
+
+class Connection:
+    """One editor's connection, after `initialize` was answered.
+
+    `on_exit` is called once, with the exit code, on `exit`.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        decoder: FrameDecoder | None = None,
+        on_exit: Callable[[int], None],
+    ) -> None:
+        self.outbox = outbox
+        self._loop = asyncio.get_running_loop()
+        self._handlers: Mapping[str, Handler] = {}
+        self._decoder = decoder or FrameDecoder()
+        self._decoders = {m: msgspec.json.Decoder(t.params) for m, t in METHODS.items()}
+        self._on_exit = on_exit
+        self._shut_down = False
+        self._calls: dict[Id, list[Call]] = {}
+        self._session: Any = None
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._lsp: LspSide | None = None
+        self._early: list[Callable[[LspSide], None]] = []  # for the LSP side, before it is there
+        self._lsp_pending: dict[Id, int] = {}
+        self._asked: dict[Id, asyncio.Future[Any]] = {}
+        self._asked_count = 0
+        self._taps: dict[str, Callable[[Any], None]] = {}
+        self.on_params: Callable[[str, Raw, type[msgspec.Struct]], None] | None = None
+        self.on_busy: Callable[[int], None] | None = None
+
+    # --- what is plugged in ----------------------------------------------------------------
+
+    def attach_session(self, session: Any, handlers: Mapping[str, Handler]) -> None:
+        """Let the calls that wait for a session go on with this one."""
+        self._session, self._handlers = session, handlers
+        self._ready.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """A part of the program is missing: what needs it is answered as the bug that this is."""
+        if not self._ready.done():
+            self._ready.set_exception(error)
+            self._ready.exception()  # it may never be awaited
+        if self._lsp is None:
+            self.attach_lsp(_NoLsp(self))
+
+    def attach_lsp(self, lsp: LspSide) -> None:
+        """Hand over everything that came for it so far, in order."""
+        early, self._early = self._early, []
+        for hand_over in early:
+            hand_over(lsp)
+        self._lsp = lsp
+
+    def tap(self, method: str, listener: Callable[[Any], None]) -> None:
+        """Call `listener` with the params of each notification `method`; the LSP side is not told."""
+        self._taps[method] = listener
+
+    # --- in ----------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Take what was read from the client."""
+        for item in self._decoder.feed(data):
+            self.receive_frame(item)
+
+    def receive_frame(self, item: bytes | FrameError) -> None:
+        """Take one message. Never raises: a message is answered, or logged, or both."""
+        try:
+            message = open_item(item)
+            if message is None:
+                logger.warning("stdin: %s", cast(FrameError, item).message)
+            elif message.method is UNSET:
+                self._response(message)
+            elif message.id is UNSET:
+                self._notification(message.method, message.params)
+            else:
+                self._request(cast(Id, message.id), message.method, message.params)
+        except RpcError as error:
+            self._send(error_body(error))
+        except Exception:
+            logger.exception("a message could not be handled")
+
+    def _request(self, message_id: Id, method: str, params: Raw) -> None:
+        try:
+            if self._shut_down:
+                raise RpcError(INVALID_REQUEST, f"{method} after shutdown")
+            if method == "initialize":
+                raise RpcError(INVALID_REQUEST, "initialize may be sent only once")
+            if method == "shutdown":
+                self._shutdown(message_id)
+            elif method in METHODS:
+                self._start(message_id, method, params)
+            elif method.startswith("ai/"):
+                raise RpcError(METHOD_NOT_FOUND, f"no such method: {method}")
+            else:
+                self._to_lsp_request(message_id, method, params)
+        except RpcError as error:
+            error.id = message_id
+            raise
+
+    def _notification(self, method: str, raw: Raw) -> None:
+        if method == "exit":
+            self._on_exit(0 if self._shut_down else 1)
+            return
+        try:
+            params = decode_params(any_decoder, raw)
+        except RpcError as error:
+            logger.warning("notification %s was ignored: %s", method, error.message)
+            return
+        if method == "$/cancelRequest":
+            self._cancel_request(params)
+        elif method == "window/workDoneProgress/cancel":
+            self._cancel_work(params)
+        elif tap := self._taps.get(method):
+            tap(params)
+        else:
+            self._to_lsp(lambda lsp: lsp.notification(method, params))
+
+    # --- calls of ai/* ---------------------------------------------------------------------------
+
+    def _start(self, message_id: Id, method: str, raw: Raw) -> None:
+        params = decode_params(self._decoders[method], raw)
+        if self.on_params is not None:
+            self.on_params(method, raw, METHODS[method].params)
+        call = Call(self, method, message_id)
+        self._calls.setdefault(message_id, []).append(call)
+        call.task = self._loop.create_task(self._run(call, params))
+        if self.on_busy is not None:
+            self.on_busy(len(self._calls))
+
+    async def _run(self, call: Call, params: msgspec.Struct) -> None:
+        try:
+            if self._session is None:
+                await asyncio.shield(self._ready)
+            result = await self._handlers[call.method](self._session, params, call)
+        except asyncio.CancelledError as error:
+            self._finish(call, rpc_error(error))
+        except Exception as error:
+            answer = rpc_error(error)
+            if answer.code == INTERNAL_ERROR:
+                logger.exception("%s failed", call.method)
+            self._finish(call, answer)
+        else:
+            if call.cancelled:
+                self._finish(call, rpc_error(asyncio.CancelledError()))
+            else:
+                self._finish(call, result)
+
+    def _finish(self, call: Call, answer: "msgspec.Struct | RpcError") -> None:
+        if not call.open:
+            return
+        call.open = False
+        same_id = self._calls[call.id]
+        same_id.remove(call)
+        if not same_id:
+            del self._calls[call.id]
+        if isinstance(answer, RpcError):
+            answer.id = call.id
+            self._send(error_body(answer))
+        else:
+            self._send(b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode(call.id), encode(answer)))
+        if self.on_busy is not None:
+            self.on_busy(len(self._calls))
+
+    def cancel(self, call: Call) -> None:
+        """Stop a call's work; it is answered with the cancel's code once it has stopped."""
+        if call.cancelled or call.task is None:
+            return
+        call.cancelled = True
+        call.task.cancel()
+        self._loop.call_later(CANCEL_GRACE, self._finish, call, rpc_error(asyncio.CancelledError()))
+
+    def cancel_all(self) -> None:
+        """Stop all calls."""
+        for call in self.calls():
+            self.cancel(call)
+
+    async def idle(self) -> None:
+        """Return once no call is being worked on."""
+        tasks = [call.task for call in self.calls() if call.task is not None]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def calls(self) -> list[Call]:
+        """Return the calls being worked on."""
+        return [call for same_id in self._calls.values() for call in same_id]
+
+    def _cancel_request(self, params: Any) -> None:
+        message_id = at(params, "id")
+        if not isinstance(message_id, int | str):
+            return
+        if message_id in self._calls:
+            for call in list(self._calls[message_id]):
+                self.cancel(call)
+        else:
+            self._to_lsp(lambda lsp: lsp.notification("$/cancelRequest", params))
+
+    def _cancel_work(self, params: Any) -> None:
+        token = at(params, "token")
+        for call in self.calls():
+            if call.work_done_token is not None and call.work_done_token == token:
+                self.cancel(call)
+
+    # --- the LSP side ------------------------------------------------------------------------
+
+    def _to_lsp(self, hand_over: Callable[[LspSide], None]) -> None:
+        if self._lsp is None:
+            self._early.append(hand_over)
+        else:
+            hand_over(self._lsp)
+
+    def _to_lsp_request(self, message_id: Id, method: str, raw: Raw) -> None:
+        params = decode_params(any_decoder, raw)
+        self._lsp_pending[message_id] = self._lsp_pending.get(message_id, 0) + 1
+        self._to_lsp(lambda lsp: lsp.request(message_id, method, params))
+
+    def answer(self, message_id: Id, answer: object) -> None:
+        """Send the LSP side's answer: a result as plain data, or an `RpcError`.
+
+        Dropped if no such request is waiting.
+        """
+        waiting = self._lsp_pending.pop(message_id, 0)
+        if not waiting:
+            return
+        if waiting > 1:
+            self._lsp_pending[message_id] = waiting - 1
+        if isinstance(answer, RpcError):
+            answer.id = message_id
+            self._send(error_body(answer))
+        else:
+            self._send(
+                b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode(message_id), encode(answer))
+            )
+
+    def _shutdown(self, message_id: Id) -> None:
+        self._shut_down = True
+        self.cancel_all()
+        if self._lsp is not None:
+            self._lsp.request(message_id, "shutdown", {})  # its answer is dropped: ours follows
+        self._send(b'{"jsonrpc":"2.0","id":%b,"result":null}' % encode(message_id))
+
+    # --- out -----------------------------------------------------------------------------------
+
+    def notify(self, method: str, params: object) -> None:
+        """Send a notification. `params` is an object, never null: some clients crash without."""
+        self.send({"jsonrpc": "2.0", "method": method, "params": params})
+
+    async def request(self, method: str, params: object) -> Any:
+        """Ask the client; return its result as plain data. Raises `RpcError` with its error."""
+        self._asked_count += 1
+        message_id = f"sidecar-{self._asked_count}"
+        answer = self._asked[message_id] = self._loop.create_future()
+        self.send({"jsonrpc": "2.0", "id": message_id, "method": method, "params": params})
+        try:
+            return await answer
+        finally:
+            self._asked.pop(message_id, None)
+
+    def _response(self, message: Envelope) -> None:
+        failed = message.error is not UNSET and bytes(cast(Raw, message.error)) != b"null"
+        raw = cast(Raw, message.error if failed else message.result)
+        value = None if bytes(raw) == b"null" else decode_params(any_decoder, raw)
+        message_id = message.id
+        asked = self._asked.get(cast(Id, message_id)) if message_id is not None else None
+        if asked is not None:
+            if asked.done():
+                return
+            if failed:
+                asked.set_exception(_client_error(value))
+            else:
+                asked.set_result(value)
+        elif isinstance(message_id, int | str):
+            result, error = (None, value) if failed else (value, None)
+            self._to_lsp(lambda lsp: lsp.response(message_id, result, error))
+        else:
+            logger.warning("the client could not read a message of ours: %s", value)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message given as plain data."""
+        self._send(encode(message))
+
+    def _send(self, body: bytes) -> None:
+        self.outbox.send(frame(body))
+
+
+class _NoLsp:
+    """Stands in where pygls could not be loaded: answers every request so."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def request(self, message_id: Id, method: str, params: object) -> None:
+        self._connection.answer(message_id, rpc_error(RuntimeError(method)))
+
+    def notification(self, method: str, params: object) -> None:
+        pass
+
+    def response(self, message_id: Id, result: object, error: object) -> None:
+        pass
+
+
+def _client_error(value: Any) -> RpcError:
+    code, message = at(value, "code"), at(value, "message")
+    return RpcError(code if isinstance(code, int) else INTERNAL_ERROR, str(message))

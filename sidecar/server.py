@@ -1,0 +1,246 @@
+"""The LSP side: pygls with its features in one list, and the protocol class that makes it answer.
+
+What pygls would do to a message is done here only where it answers wrongly or not at all: nested
+objects taken for messages, bad params and unknown methods left unanswered, tracebacks sent to the
+client. Bytes, ids and the states of the session are `sidecar.rpc`'s.
+"""
+
+import asyncio
+import contextvars
+import logging
+import re
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, cast
+
+from cattrs import ClassValidationError, transform_error
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import (
+    JsonRPCNotification,
+    JsonRPCRequestMessage,
+    LanguageServerProtocol,
+    default_converter,
+)
+
+from sidecar.about import NAME, VERSION
+from sidecar.envelope import (
+    INTERNAL_ERROR,
+    METHOD_NOT_FOUND,
+    REQUEST_CANCELLED,
+    Id,
+    InvalidParams,
+    RpcError,
+)
+from sidecar.handlers.select_model import select_model
+from sidecar.handshake import at, position_encoding
+from sidecar.rpc import Connection
+from sidecar.session import Session
+
+logger = logging.getLogger(__name__)
+
+
+class SidecarServer(LanguageServer):
+    """The language server of one editor. `session` is there before the first message is."""
+
+    session: Session
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Say nothing to the user: requests are answered, and everything is logged."""
+
+
+def make_server(connection: Connection, session: Session) -> "LspBridge":
+    """Return the LSP side, pygls initialized with the params that were answered already."""
+    server = SidecarServer(
+        NAME, VERSION, protocol_cls=BridgedProtocol, converter_factory=default_converter
+    )
+    server.session = session
+    register(server)
+    bridge = LspBridge(cast(BridgedProtocol, server.protocol), connection)
+    bridge.replay(session.params)
+    connection.attach_lsp(bridge)
+    return bridge
+
+
+def register(server: SidecarServer) -> None:
+    """Every feature, in one list. What is added here is announced in `handshake.py` as well."""
+    server.command("aiSidecar.selectModel")(select_model)
+
+
+class BridgedProtocol(LanguageServerProtocol):
+    """pygls' protocol with its way out replaced: messages leave through the bridge."""
+
+    bridge: "LspBridge"
+
+    def _send_data(self, data: Any) -> None:
+        self.bridge.send(self._converter.unstructure(data))
+
+    def answer_with(self, future: "Future[Any] | asyncio.Future[Any]", *, msg_id: Id) -> None:
+        """Answer a request with what became of its handler."""
+        self._request_futures.pop(msg_id, None)
+        self.bridge.connection.answer(msg_id, self._answer(future))
+
+    def _answer(self, future: "Future[Any] | asyncio.Future[Any]") -> object:
+        if future.cancelled():
+            return RpcError(REQUEST_CANCELLED, "cancelled")
+        error = future.exception()
+        if error is None:
+            return self._converter.unstructure(future.result())
+        if isinstance(error, JsonRpcException):
+            return RpcError(error.code, error.message)
+        if isinstance(error, RpcError):
+            return error
+        logger.error("a request failed", exc_info=error)
+        return RpcError(INTERNAL_ERROR, "internal error; the log has the details")
+
+    def log_failure(self, future: "Future[Any] | asyncio.Future[Any]") -> None:
+        """Log what became of a notification's handler, if it failed."""
+        if not future.cancelled() and (error := future.exception()) is not None:
+            logger.error("a notification could not be handled", exc_info=error)
+
+
+class LspBridge:
+    """Between our connection and pygls (`rpc.LspSide`): plain data here, objects there."""
+
+    def __init__(self, protocol: BridgedProtocol, connection: Connection) -> None:
+        self.connection = connection
+        self.initialize_result: Any = None  # pygls' own answer, kept for the test that compares it
+        self._protocol = protocol
+        self._asked: set[Id] = set()
+        protocol.bridge = self
+
+    def replay(self, params: dict[str, Any]) -> None:
+        """Give pygls the `initialize` that has been answered; its own answer is not sent."""
+        # Initialization options are the session's, and may hold keys: pygls logs what it is given.
+        given = {k: v for k, v in params.items() if k != "initializationOptions"}
+        try:
+            message = self._structure("initialize", given, message_id=0)
+        except InvalidParams as error:
+            logger.warning("initialize: %s; only the basics are used", error.message)
+            message = self._structure("initialize", _basics(params), message_id=0)
+        handler = self._handler("initialize")
+        future = self._execute(0, handler, message.params)
+        self.initialize_result = self._protocol._converter.unstructure(future.result())  # pyright: ignore[reportPrivateUsage]
+
+    def request(self, message_id: Id, method: str, params: object) -> None:
+        """Handle a request; it is answered here or when its handler is done."""
+        try:
+            handler = self._handler(method)
+            message = self._structure(method, params, message_id=message_id)
+        except RpcError as error:
+            self.connection.answer(message_id, error)
+            return
+        self._execute(message_id, handler, message.params)
+
+    def notification(self, method: str, params: object) -> None:
+        """Handle a notification; an unknown one is nobody's fault."""
+        if method == "$/cancelRequest":
+            future = self._protocol._request_futures.get(at(params, "id"))  # pyright: ignore[reportPrivateUsage]
+            if future is not None:
+                future.cancel()
+            return
+        try:
+            handler = self._handler(method)
+            message = self._structure(method, params)
+        except RpcError as error:
+            if error.code != METHOD_NOT_FOUND:
+                logger.warning("notification %s was ignored: %s", method, error.message)
+            return
+        self._execute(None, handler, message.params)
+
+    def response(self, message_id: Id, result: object, error: object) -> None:
+        """Hand the client's answer to whoever asked through pygls."""
+        if message_id not in self._asked:
+            logger.warning("the client answered what nobody asked")
+            return
+        self._asked.discard(message_id)
+        protocol = self._protocol
+        if error is not None:
+            code, message = at(error, "code"), at(error, "message")
+            failure = types.ResponseError(code if isinstance(code, int) else 0, str(message))
+            protocol._handle_response(message_id, None, failure)  # pyright: ignore[reportPrivateUsage]
+            return
+        kind = protocol._result_types.pop(message_id, None)  # pyright: ignore[reportPrivateUsage]
+        if kind is not None:
+            whole = {"jsonrpc": "2.0", "id": message_id, "result": result}
+            result = protocol._converter.structure(whole, kind).result  # pyright: ignore[reportPrivateUsage]
+        protocol._handle_response(message_id, result)  # pyright: ignore[reportPrivateUsage]
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a request or notification of pygls'."""
+        if "method" not in message:
+            return  # an answer: those go through `answer_with`
+        if message.get("params") is None:
+            message["params"] = {}
+        if "id" in message:
+            self._asked.add(message["id"])
+        self.connection.send(message)
+
+    def _handler(self, method: str) -> Any:
+        features: Any = self._protocol.fm
+        handler = features.builtin_features.get(method) or features.features.get(method)
+        if handler is None:
+            raise RpcError(METHOD_NOT_FOUND, f"no such method: {method}")
+        return handler
+
+    def _structure(self, method: str, params: object, *, message_id: Id | None = None) -> Any:
+        message: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
+        if message_id is not None:
+            message["id"] = message_id
+        kind = self._protocol.get_message_type(method)
+        if kind is None:
+            generic = JsonRPCNotification if message_id is None else JsonRPCRequestMessage
+            return generic(**message)
+        try:
+            return self._protocol._converter.structure(message, kind)  # pyright: ignore[reportPrivateUsage]
+        except ClassValidationError as error:
+            raise _invalid_params(error) from None
+
+    def _execute(self, message_id: Id | None, handler: Any, params: Any) -> "Future[Any]":
+        protocol = self._protocol
+        done = Future[Any]()
+
+        def run() -> None:
+            protocol._ctx_msg_id.set(message_id)  # pyright: ignore[reportPrivateUsage]
+            if message_id is None:
+                callback = protocol.log_failure
+            else:
+                callback = partial(protocol.answer_with, msg_id=message_id)
+
+            def both(future: Any) -> None:
+                callback(future)
+                _copy(future, done)
+
+            protocol._execute_handler(  # pyright: ignore[reportPrivateUsage]
+                message_id if message_id is not None else object(),  # type: ignore[arg-type]
+                handler,
+                both,
+                (params,),
+            )
+
+        contextvars.copy_context().run(run)
+        return done
+
+
+def _copy(source: Any, target: "Future[Any]") -> None:
+    if not source.cancelled() and source.exception() is None:
+        target.set_result(source.result())
+    else:
+        target.cancel()
+
+
+def _basics(params: dict[str, Any]) -> dict[str, Any]:
+    """Return what an InitializeParams must have, and what we cannot do without."""
+    return {
+        "processId": None,
+        "rootUri": None,
+        "capabilities": {"general": {"positionEncodings": [position_encoding(params)]}},
+    }
+
+
+def _invalid_params(error: ClassValidationError) -> InvalidParams:
+    """Name the first field that is wrong, as the client writes it."""
+    expected, _, path = transform_error(error)[0].partition(" @ $")
+    field = re.sub(r"_([a-z])", lambda m: m[1].upper(), path.removeprefix(".params").lstrip("."))
+    return InvalidParams(field, expected)

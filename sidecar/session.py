@@ -1,0 +1,216 @@
+"""The state of one editor's session: its configuration, its providers, what it was told.
+
+It talks to the editor through a `Connection` and to the services through the manager; requests are
+the handlers' business.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from msgspec import Raw, Struct
+
+from providers.manager import ProviderManager, Target
+from providers.settings import ProvidersConfig
+from providers.types import Outcome
+from sidecar.envelope import RpcError, any_decoder, decode
+from sidecar.handshake import at
+from sidecar.rpc import Call, Connection
+from sidecar.work_done import WorkDone
+
+logger = logging.getLogger(__name__)
+
+SECTION = "aiSidecar"
+_ERROR, _WARNING = 1, 2  # LSP MessageType
+
+
+class Problem(Protocol):
+    """A configured value that was not taken over."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def provider(self) -> str | None: ...
+
+
+class Config(Protocol):
+    """The merged configuration, as far as the process needs it."""
+
+    def providers_config(self) -> ProvidersConfig: ...
+
+
+class Store(Protocol):
+    """Where the configuration comes from (`sidecar.config.ConfigStore`)."""
+
+    on_change: Callable[[], None] | None
+
+    @property
+    def config(self) -> Config: ...
+    @property
+    def problems(self) -> list[Any]: ...
+    def set_initialization_options(self, options: Any) -> None: ...
+    def set_workspace(self, settings: Any) -> None: ...
+    async def watch(self) -> None: ...
+
+
+class Session:
+    """Made once the provider side is imported; `start` when the editor says `initialized`."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        params: dict[str, Any],
+        store: Store,
+        environ: Mapping[str, str],
+    ) -> None:
+        self.connection = connection
+        self.params = params
+        self.store = store
+        self.selected: tuple[str | None, str] | None = None
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._clock()
+        self._told: set[tuple[str, str]] = set()
+        self._unknown: set[tuple[str, str]] = set()
+        self._works: set[WorkDone] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._initialized = False
+        options = params.get("initializationOptions")
+        if options is not None:
+            store.set_initialization_options(options)
+        self.manager = ProviderManager(
+            store.config.providers_config(), environ=environ, on_status=self._provider_status
+        )
+        store.on_change = self._config_changed
+
+    # --- life ---------------------------------------------------------------------------
+
+    def initialized(self, _: Any = None) -> None:
+        """The editor is ready to be talked to: tell what is wrong, ask for its settings."""
+        if self._initialized:
+            return
+        self._initialized = True
+        self._tell_problems()
+        self._spawn(self.store.watch())
+        if self._client_has("workspace", "didChangeConfiguration", "dynamicRegistration"):
+            self._spawn(self._register())
+        self._ask_settings()
+
+    async def aclose(self) -> None:
+        """Stop what runs beside the requests, and close every connection of the providers."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.manager.aclose()
+
+    @property
+    def uptime_ms(self) -> int:
+        """Milliseconds since the session began."""
+        return int((self._clock() - self._began) * 1000)
+
+    # --- configuration --------------------------------------------------------------------
+
+    def settings_changed(self, params: Any) -> None:
+        """Take over `workspace/didChangeConfiguration`; an empty one means: ask."""
+        settings = at(params, "settings")
+        if isinstance(settings, dict) and SECTION in settings:
+            settings = at(settings, SECTION)
+        if settings:
+            self.store.set_workspace(settings)
+        else:
+            self._ask_settings()
+
+    def _ask_settings(self) -> None:
+        if self._client_has("workspace", "configuration"):
+            self._spawn(self._fetch_settings())
+
+    async def _fetch_settings(self) -> None:
+        items = {"items": [{"section": SECTION}]}
+        try:
+            answer = await self.connection.request("workspace/configuration", items)
+        except RpcError as error:
+            logger.info("the editor did not give its settings: %s", error.message)
+            return
+        if isinstance(answer, list) and answer and isinstance(answer[0], dict):
+            self.store.set_workspace(answer[0])
+
+    async def _register(self) -> None:
+        method = "workspace/didChangeConfiguration"
+        registration = {"id": method, "method": method, "registerOptions": {"section": SECTION}}
+        try:
+            await self.connection.request(
+                "client/registerCapability", {"registrations": [registration]}
+            )
+        except RpcError as error:
+            logger.info("the editor did not register %s: %s", method, error.message)
+
+    def _config_changed(self) -> None:
+        self.manager.reconfigure(self.store.config.providers_config())
+        if self._initialized:
+            self._tell_problems()
+
+    def _tell_problems(self) -> None:
+        for problem in self.store.problems:
+            key = (problem.path, problem.message)
+            if key not in self._told:
+                self._told.add(key)
+                text = f"ai-sidecar: {problem.path}: {problem.message}"
+                self.connection.notify("window/showMessage", {"type": _WARNING, "message": text})
+
+    # --- small pieces ------------------------------------------------------------------------
+
+    def aim(self, target: Target) -> None:
+        """Aim a request that names neither provider nor model at the selected model, if any."""
+        if self.selected is not None and target.provider is None and target.model is None:
+            target.provider, target.model = self.selected
+
+    def answered(self, outcome: Outcome) -> None:
+        """A request was answered whole."""
+
+    def work_begins(
+        self, call: Call, token: str | int | None, provider: str, model: str
+    ) -> WorkDone | None:
+        """Return work-done progress for a call, begun; None if the client did not ask for it."""
+        if token is None:
+            return None
+        call.work_done_token = token
+        work = WorkDone(call.progress(token), provider, model)
+        self._works.add(work)
+        return work
+
+    def work_ended(self, work: WorkDone | None) -> None:
+        """End it."""
+        if work is not None:
+            self._works.discard(work)
+            work.end()
+
+    def note_unknown_fields(self, method: str, raw: Raw, params: type[Struct]) -> None:
+        """Log each unknown field of a method's params once: ignored, but likely a misspelling."""
+        known = params.__struct_encode_fields__
+        for name in decode(_keys_decoder, raw):
+            if name not in known and (method, name) not in self._unknown:
+                self._unknown.add((method, name))
+                logger.warning("%s: unknown field %r was ignored", method, name[:100])
+
+    def _provider_status(self, provider: str, message: str) -> None:
+        for work in self._works:
+            if message and work.provider == provider:
+                work.report(message)
+
+    def _client_has(self, *path: str) -> bool:
+        return at(self.params, "capabilities", *path) is True
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a background task failed", exc_info=error)
+
+
+_keys_decoder = any_decoder
