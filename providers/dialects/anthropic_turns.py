@@ -1,0 +1,183 @@
+"""From messages to turns: formats that know only `user` and `assistant`.
+
+Shared by Anthropic's format and Bedrock's Converse, which agree on where tool results and system
+text go. Knows no JSON of either.
+"""
+
+import base64
+import binascii
+import re
+from typing import Literal, NamedTuple, cast
+
+import msgspec
+
+from providers.dialects.anthropic_models import (
+    DEFAULT_MAX_TOKENS,
+    LEAST_BUDGET,
+    MOST_OF_MAX,
+    THINKING_BUDGET,
+    THINKING_MAX_TOKENS,
+    ModelRules,
+)
+from providers.errors import Malformed
+from providers.types import Image, Message, ReasoningState, RequestOptions, Text
+from providers.wire.json_text import decode, whole
+
+JSON_INSTRUCTION = "Answer with a single JSON object and nothing else."
+"""Sent as the last system text for `responseFormat: json`: these formats have no field for JSON of
+any shape, only for a given schema."""
+
+ANSWER_TOOL = "structured_answer"
+"""The tool whose arguments are the answer, for models without native structured output: the way
+that their documentation gives ("Tool use for JSON output"). The readers turn it back into text."""
+
+_anything = msgspec.json.Decoder()
+_DATA_URL = re.compile(r"data:([^;,]+);base64,")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+
+
+class Turn(NamedTuple):
+    """Messages that become one message of the format."""
+
+    role: Literal["user", "assistant"]
+    messages: list[Message]
+
+
+def turns(messages: list[Message], *, alternate: bool = False) -> list[Turn]:
+    """Return the conversation without its system messages.
+
+    Results of tools become one `user` turn, together with the user's text that follows them: the
+    formats want all results of one assistant turn in the next message, before its text. With
+    `alternate`, neighbours of the same role are always one turn.
+    """
+    out: list[Turn] = []
+    for message in messages:
+        if message.role == "system":
+            continue
+        role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
+        last = out[-1] if out else None
+        joins = last is not None and last.role == role
+        if joins and (alternate or (last is not None and last.messages[-1].role == "tool")):
+            out[-1].messages.append(message)
+        else:
+            out.append(Turn(role, [message]))
+    return out
+
+
+def system_texts(request: RequestOptions, messages: list[Message]) -> list[str]:
+    """Return the system texts that are not empty, the request's own first."""
+    texts = [request.system or ""]
+    texts += [
+        "".join(part.text for part in message.content if isinstance(part, Text))
+        for message in messages
+        if message.role == "system"
+    ]
+    if request.response_format == "json":
+        texts.append(JSON_INSTRUCTION)
+    return [text for text in texts if text]
+
+
+def arguments_object(arguments: str) -> dict[str, object]:
+    """Return a call's arguments as the object that these formats want.
+
+    A model may have written something else; it is then kept as text under `arguments`, so that the
+    model still sees what it wrote.
+    """
+    if not arguments.strip():
+        return {}
+    try:
+        value = decode(_anything, arguments.encode("utf-8", "surrogatepass"))
+    except Malformed:
+        return {"arguments": arguments}
+    return value if isinstance(value, dict) else {"arguments": arguments}  # pyright: ignore[reportUnknownVariableType]
+
+
+def json_of(value: object) -> str:
+    """Return the JSON of a decoded value, a lone surrogate in it as U+FFFD."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_without_surrogates(value)).decode()
+
+
+def _without_surrogates(value: object) -> object:
+    if isinstance(value, str):
+        return whole(value)
+    if isinstance(value, list):
+        return [_without_surrogates(each) for each in cast("list[object]", value)]
+    if isinstance(value, dict):
+        table = cast("dict[str, object]", value)
+        return {name: _without_surrogates(each) for name, each in table.items()}
+    return value
+
+
+def inline_image(image: Image) -> tuple[str, str] | None:
+    """Return (media type, base64) of an image that came with its data, a `data:` URL included."""
+    if image.data is not None:
+        return image.mime_type or "", image.data
+    found = _DATA_URL.match(image.url or "")
+    return (found[1], (image.url or "")[found.end() :]) if found else None
+
+
+class ThinkingPlan(NamedTuple):
+    """`max_tokens` is None where the request gives none and the model's default is unknown.
+
+    `budget` is set for a model that takes tokens, `level` ("" = its own) for one that takes levels.
+    """
+
+    max_tokens: int | None
+    budget: int | None = None
+    level: str | None = None
+
+
+def plan_thinking(
+    request: RequestOptions, rules: ModelRules, max_output: int | None, *, always: bool = False
+) -> ThinkingPlan:
+    """Return how much a Claude model may write and think."""
+    asked = request.reasoning
+    effort = asked.effort if asked else None
+    wanted = always or bool(asked and (asked.budget_tokens is not None or effort is not None))
+    off = effort == "none" or bool(asked and asked.budget_tokens == 0)
+    if not wanted or off or not (rules.thinks or always):
+        return ThinkingPlan(_max_tokens(request, rules, max_output, DEFAULT_MAX_TOKENS))
+    max_tokens = _max_tokens(request, rules, max_output, THINKING_MAX_TOKENS)
+    if rules.adaptive:
+        return ThinkingPlan(max_tokens, level="low" if effort == "minimal" else effort or "")
+    budget = asked.budget_tokens if asked and asked.budget_tokens is not None else THINKING_BUDGET
+    return ThinkingPlan(max_tokens, budget=max(LEAST_BUDGET, min(budget, _share(max_tokens))))
+
+
+def _max_tokens(
+    request: RequestOptions, rules: ModelRules, max_output: int | None, default: int
+) -> int:
+    if request.max_tokens is not None:
+        return request.max_tokens
+    return min(limit for limit in (default, rules.max_output, max_output) if limit)
+
+
+def _share(max_tokens: int) -> int:
+    return int(max_tokens * MOST_OF_MAX)
+
+
+# --- What belongs to whom ---------------------------------------------------------------
+
+
+def is_ours(part: ReasoningState) -> bool:
+    """Whether a part's opaque state can be Anthropic's: a token in base64, never JSON."""
+    return part.opaque is not None and _BASE64.fullmatch(part.opaque) is not None
+
+
+def is_redacted(part: ReasoningState) -> bool:
+    """Whether a part was a redacted block, and not a thinking block whose text was left out.
+
+    Both have no text. Newer models leave the text out (`display: "omitted"`), and every signature
+    of theirs that was ever recorded names its kind, `thinking`, in the clear inside the token; no
+    redacted block's data does.
+    """
+    if part.text or part.opaque is None:
+        return False
+    try:
+        token = base64.b64decode(part.opaque + "=" * (-len(part.opaque) % 4))
+    except (binascii.Error, ValueError):
+        return True
+    return b"B\x08thinking" not in token[:512]  # protobuf: field 8, eight bytes
