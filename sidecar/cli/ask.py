@@ -7,10 +7,7 @@ works here works there, and `--trace` shows what an editor would see.
 import argparse
 import asyncio
 import contextlib
-import io
-import os
 import signal
-import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import FrameType
@@ -23,37 +20,18 @@ from sidecar.cli.ask_memory import Conversation, Turn
 from sidecar.cli.ask_prompt import BadInput, compose, read_piped
 from sidecar.cli.ask_screen import Result, Screen, one_line, summary
 from sidecar.cli.client import CANCELLED, Request, RpcError, SidecarClient, SidecarGone
+from sidecar.cli.output import INTERRUPTED, command, parser
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-BROKEN_PIPE = 141  # 128 + SIGPIPE
 _TEXT_TOKEN, _WORK_TOKEN = "ask-text", "ask-work"
 _CANCEL_SECONDS = 5.0
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `ask` to its parser."""
-    parser.add_argument("prompt", nargs="*", help="the question; text piped in is added to it")
-    parser.add_argument("-p", "--provider", help="which provider answers")
-    parser.add_argument("-m", "--model", help='which model, or "provider/model"')
-    parser.add_argument("-s", "--system", help="the system prompt")
-    parser.add_argument(
-        "-f", "--file", dest="files", action="append", default=[], metavar="FILE",
-        help="add a text file or an image; may be given several times",
-    )  # fmt: skip
-    parser.add_argument(
-        "-c", "--continue", dest="carry_on", action="store_true",
-        help="continue the last conversation",
-    )  # fmt: skip
-    parser.add_argument("--max-tokens", type=int, metavar="N", help="the longest answer, in tokens")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--trace", action="store_true", help="print every frame, on stderr")
-
-
-def run(args: argparse.Namespace) -> int:
+@command
+def run(argv: list[str]) -> int:
     """Ask, print, and return the exit code: 0, 1 failed, 2 bad usage, 130 cancelled."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a code page may lack what a model writes
+    args = _parser().parse_intermixed_args(argv)
+    if not args.prompt and len(args.files) > 1 and not Path(args.files[-1]).exists():
+        args.prompt = [args.files.pop()]  # `ask -f a.py b.py "what is this?"`
     screen = Screen()
     try:
         content = compose(" ".join(args.prompt), args.files, read_piped())
@@ -63,14 +41,29 @@ def run(args: argparse.Namespace) -> int:
     memory = ask_memory.default_path()
     conversation = _conversation(args, ask_memory.load(memory) if args.carry_on else Conversation())
     conversation.messages.append(Turn("user", content))
-    try:
-        return asyncio.run(_Ask(args, screen, conversation, memory).run())
-    except BrokenPipeError:
-        # The reader of our output has seen enough. Keep the interpreter from flushing at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    return asyncio.run(_Ask(args, screen, conversation, memory).run())
+
+
+def _parser() -> argparse.ArgumentParser:
+    arguments = parser("ask", "Ask a model; its answer is streamed to the terminal.")
+    arguments.add_argument("prompt", nargs="*", help="the question; text piped in is added to it")
+    arguments.add_argument("-p", "--provider", help="which provider answers")
+    arguments.add_argument("-m", "--model", help='which model, or "provider/model"')
+    arguments.add_argument("-s", "--system", help="the system prompt")
+    arguments.add_argument(
+        "-f", "--file", dest="files", nargs="+", action="extend", default=[], metavar="FILE",
+        help="add text files or images (a last word that is no file is the prompt)",
+    )  # fmt: skip
+    arguments.add_argument(
+        "-c", "--continue", dest="carry_on", action="store_true",
+        help="continue the last conversation",
+    )  # fmt: skip
+    arguments.add_argument(
+        "--max-tokens", type=int, metavar="N", help="the longest answer, in tokens"
+    )
+    arguments.add_argument("--json", action="store_true", help="print the result as JSON")
+    arguments.add_argument("--trace", action="store_true", help="print every frame, on stderr")
+    return arguments
 
 
 def _conversation(args: argparse.Namespace, last: Conversation) -> Conversation:

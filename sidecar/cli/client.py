@@ -16,6 +16,7 @@ from typing import Any, Self
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from sidecar.config.user_file import PATH_VARIABLE
 from sidecar.framing import FrameDecoder, FrameError, frame
 
 CANCELLED = -32800
@@ -99,7 +100,7 @@ class SidecarClient:
             stdout=PIPE,
             stderr=None if _usable(sys.stderr) else DEVNULL,
             cwd=sys.prefix,  # never the workspace: it is not ours to import from
-            env=self._env,
+            env=_environment() if self._env is None else self._env,
             # A Ctrl-C is for us: the request is cancelled over the wire.
             start_new_session=os.name == "posix",
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
@@ -261,6 +262,14 @@ class SidecarClient:
 def own_command() -> list[str]:
     """Return how this installation is started; `-P` keeps the current folder off the path."""
     return [sys.executable, "-P", "-m", "sidecar", "serve"]
+
+
+def _environment() -> dict[str, str]:
+    """Our environment, its one relative path made good for a process that starts elsewhere."""
+    environment = dict(os.environ)
+    if named := environment.get(PATH_VARIABLE):
+        environment[PATH_VARIABLE] = os.path.abspath(os.path.expanduser(named))
+    return environment
 
 
 def _retrieve(answer: "asyncio.Future[bytes]") -> None:
