@@ -47,6 +47,15 @@ class _OnlyId(msgspec.Struct):
     id: Id | None = None
 
 
+# msgspec says which word is wrong, but not which ones would be right.
+_WORDS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (re.compile(r"messages\[\d+\]\.role"), ("system", "user", "assistant", "tool")),
+    (re.compile(r".*\.content\[\d+\]\.type"), ("text", "image", "reasoning", "code")),
+    (re.compile(r"responseFormat\.type"), ("text", "json", "jsonSchema")),
+    (re.compile(r"toolChoice"), ("auto", "none", "required", "{name}")),
+    (re.compile(r"reasoning\.effort"), ("none", "minimal", "low", "medium", "high")),
+)
+
 _envelope = msgspec.json.Decoder(Envelope)
 _only_id = msgspec.json.Decoder(_OnlyId)
 _id_in_head = re.compile(
@@ -124,7 +133,10 @@ def id_in_head(head: bytes) -> Id | None:
 
 
 def decode_params(decoder: "msgspec.json.Decoder[T]", raw: msgspec.Raw) -> T:
-    """Return the params. Raises `InvalidParams` naming the field, `RpcError` for what is no JSON."""
+    """Return the params; none, or null, are an empty object.
+
+    Raises `InvalidParams` naming the field, and `RpcError` for what is not JSON.
+    """
     data = bytes(raw)
     if data == b"null":
         data = b"{}"
@@ -140,10 +152,20 @@ def decode_params(decoder: "msgspec.json.Decoder[T]", raw: msgspec.Raw) -> T:
 
 def _invalid(message: str) -> InvalidParams:
     """Turn msgspec's "Expected `int`, got `str` - at `$.a.b`" into "a.b: expected int, got str"."""
-    expected, _, path = message.rpartition(" - at `$")
-    if not expected:
+    problem, _, path = message.rpartition(" - at `$")
+    if not problem:
         return InvalidParams("", _lower_first(message))
-    return InvalidParams(path.rstrip("`").lstrip("."), _lower_first(expected))
+    field = path.rstrip("`").lstrip(".")
+    if problem.startswith("Invalid ") and (words := _words_for(field)):
+        return InvalidParams(field, f"expected one of {', '.join(words)}")
+    return InvalidParams(field, _lower_first(problem))
+
+
+def _words_for(field: str) -> tuple[str, ...]:
+    for pattern, words in _WORDS:
+        if pattern.fullmatch(field):
+            return words
+    return ()
 
 
 def _lower_first(text: str) -> str:

@@ -29,8 +29,12 @@ from sidecar.handshake import at, error_body, open_item
 from sidecar.outbox import Outbox
 from sidecar.progress import ProgressStream
 from sidecar.to_wire import encode, rpc_error
+from sidecar.unknown_fields import UnknownFields
 
 logger = logging.getLogger(__name__)
+
+FOR_SESSION = ("initialized", "workspace/didChangeConfiguration")
+"""Notifications that are the session's: pygls would log what is in them, keys included."""
 
 CANCEL_GRACE = 1.0
 """Seconds after which a cancel is answered even if the work has not stopped: a bug, but not the
@@ -57,7 +61,7 @@ class Call:
 
     @property
     def live(self) -> bool:
-        """Whether output of this call still goes out: the one place where late output is dropped."""
+        """Whether output of this call still goes out. Late output is dropped by this alone."""
         return self.open and not self.cancelled
 
     def progress(self, token: ProgressToken) -> ProgressStream:
@@ -104,14 +108,14 @@ class Connection:
         self._shut_down = False
         self._calls: dict[Id, list[Call]] = {}
         self._session: Any = None
+        self._early_notes: list[tuple[str, Any]] = []
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._lsp: LspSide | None = None
         self._early: list[Callable[[LspSide], None]] = []  # for the LSP side, before it is there
         self._lsp_pending: dict[Id, int] = {}
         self._asked: dict[Id, asyncio.Future[Any]] = {}
         self._asked_count = 0
-        self._taps: dict[str, Callable[[Any], None]] = {}
-        self.on_params: Callable[[str, Raw, type[msgspec.Struct]], None] | None = None
+        self._unknown_fields = UnknownFields()
         self.on_busy: Callable[[int], None] | None = None
 
     # --- what is plugged in ----------------------------------------------------------------
@@ -120,6 +124,9 @@ class Connection:
         """Let the calls that wait for a session go on with this one."""
         self._session, self._handlers = session, handlers
         self._ready.set_result(None)
+        for method, params in self._early_notes:
+            session.notified(method, params)
+        self._early_notes.clear()
 
     def fail(self, error: Exception) -> None:
         """A part of the program is missing: what needs it is answered as the bug that this is."""
@@ -135,10 +142,6 @@ class Connection:
         for hand_over in early:
             hand_over(lsp)
         self._lsp = lsp
-
-    def tap(self, method: str, listener: Callable[[Any], None]) -> None:
-        """Call `listener` with the params of each notification `method`; the LSP side is not told."""
-        self._taps[method] = listener
 
     # --- in ----------------------------------------------------------------------------------
 
@@ -195,8 +198,11 @@ class Connection:
             self._cancel_request(params)
         elif method == "window/workDoneProgress/cancel":
             self._cancel_work(params)
-        elif tap := self._taps.get(method):
-            tap(params)
+        elif method in FOR_SESSION:
+            if self._session is None:
+                self._early_notes.append((method, params))
+            else:
+                self._session.notified(method, params)
         else:
             self._to_lsp(lambda lsp: lsp.notification(method, params))
 
@@ -204,8 +210,7 @@ class Connection:
 
     def _start(self, message_id: Id, method: str, raw: Raw) -> None:
         params = decode_params(self._decoders[method], raw)
-        if self.on_params is not None:
-            self.on_params(method, raw, METHODS[method].params)
+        self._unknown_fields.note(method, raw)
         call = Call(self, method, message_id)
         self._calls.setdefault(message_id, []).append(call)
         call.task = self._loop.create_task(self._run(call, params))
@@ -342,8 +347,8 @@ class Connection:
 
     def _response(self, message: Envelope) -> None:
         failed = message.error is not UNSET and bytes(cast(Raw, message.error)) != b"null"
-        raw = cast(Raw, message.error if failed else message.result)
-        value = None if bytes(raw) == b"null" else decode_params(any_decoder, raw)
+        raw = message.error if failed else message.result
+        value = any_decoder.decode(raw) if isinstance(raw, Raw) else None
         message_id = message.id
         asked = self._asked.get(cast(Id, message_id)) if message_id is not None else None
         if asked is not None:

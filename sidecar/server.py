@@ -26,7 +26,6 @@ from pygls.protocol import (
 
 from sidecar.about import NAME, VERSION
 from sidecar.envelope import (
-    INTERNAL_ERROR,
     METHOD_NOT_FOUND,
     REQUEST_CANCELLED,
     Id,
@@ -37,6 +36,7 @@ from sidecar.handlers.select_model import select_model
 from sidecar.handshake import at, position_encoding
 from sidecar.rpc import Connection
 from sidecar.session import Session
+from sidecar.to_wire import rpc_error
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class BridgedProtocol(LanguageServerProtocol):
         if isinstance(error, RpcError):
             return error
         logger.error("a request failed", exc_info=error)
-        return RpcError(INTERNAL_ERROR, "internal error; the log has the details")
+        return rpc_error(error)
 
     def log_failure(self, future: "Future[Any] | asyncio.Future[Any]") -> None:
         """Log what became of a notification's handler, if it failed."""
@@ -127,11 +127,14 @@ class LspBridge:
         """Handle a request; it is answered here or when its handler is done."""
         try:
             handler = self._handler(method)
+            self._require_command(method, params)
             message = self._structure(method, params, message_id=message_id)
+            self._execute(message_id, handler, message.params)
         except RpcError as error:
             self.connection.answer(message_id, error)
-            return
-        self._execute(message_id, handler, message.params)
+        except Exception as error:
+            logger.exception("%s failed", method)
+            self.connection.answer(message_id, rpc_error(error))
 
     def notification(self, method: str, params: object) -> None:
         """Handle a notification; an unknown one is nobody's fault."""
@@ -143,11 +146,12 @@ class LspBridge:
         try:
             handler = self._handler(method)
             message = self._structure(method, params)
+            self._execute(None, handler, message.params)
         except RpcError as error:
             if error.code != METHOD_NOT_FOUND:
                 logger.warning("notification %s was ignored: %s", method, error.message)
-            return
-        self._execute(None, handler, message.params)
+        except Exception:
+            logger.exception("notification %s could not be handled", method)
 
     def response(self, message_id: Id, result: object, error: object) -> None:
         """Hand the client's answer to whoever asked through pygls."""
@@ -183,6 +187,12 @@ class LspBridge:
         if handler is None:
             raise RpcError(METHOD_NOT_FOUND, f"no such method: {method}")
         return handler
+
+    def _require_command(self, method: str, params: object) -> None:
+        if method == "workspace/executeCommand":
+            known = list(cast("dict[str, Any]", self._protocol.fm.commands))
+            if at(params, "command") not in known:
+                raise InvalidParams("command", f"expected one of {', '.join(known)}")
 
     def _structure(self, method: str, params: object, *, message_id: Id | None = None) -> Any:
         message: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}

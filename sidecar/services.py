@@ -12,8 +12,5 @@ from sidecar.session import Session
 def open_session(connection: Connection, params: dict[str, Any]) -> Session:
     """Return the session of `connection`, which serves `ai/*` from now on."""
     session = Session(connection, params, ConfigStore(os.environ), os.environ)
-    connection.tap("initialized", session.initialized)
-    connection.tap("workspace/didChangeConfiguration", session.settings_changed)
-    connection.on_params = session.note_unknown_fields
     connection.attach_session(session, HANDLERS)
     return session

@@ -9,12 +9,10 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from msgspec import Raw, Struct
-
 from providers.manager import ProviderManager, Target
 from providers.settings import ProvidersConfig
 from providers.types import Outcome
-from sidecar.envelope import RpcError, any_decoder, decode
+from sidecar.envelope import RpcError
 from sidecar.handshake import at
 from sidecar.rpc import Call, Connection
 from sidecar.work_done import WorkDone
@@ -73,7 +71,6 @@ class Session:
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock()
         self._told: set[tuple[str, str]] = set()
-        self._unknown: set[tuple[str, str]] = set()
         self._works: set[WorkDone] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._initialized = False
@@ -87,7 +84,14 @@ class Session:
 
     # --- life ---------------------------------------------------------------------------
 
-    def initialized(self, _: Any = None) -> None:
+    def notified(self, method: str, params: Any) -> None:
+        """Take one of the notifications of `rpc.FOR_SESSION`."""
+        if method == "initialized":
+            self.initialized()
+        else:
+            self.settings_changed(params)
+
+    def initialized(self) -> None:
         """The editor is ready to be talked to: tell what is wrong, ask for its settings."""
         if self._initialized:
             return
@@ -186,14 +190,6 @@ class Session:
             self._works.discard(work)
             work.end()
 
-    def note_unknown_fields(self, method: str, raw: Raw, params: type[Struct]) -> None:
-        """Log each unknown field of a method's params once: ignored, but likely a misspelling."""
-        known = params.__struct_encode_fields__
-        for name in decode(_keys_decoder, raw):
-            if name not in known and (method, name) not in self._unknown:
-                self._unknown.add((method, name))
-                logger.warning("%s: unknown field %r was ignored", method, name[:100])
-
     def _provider_status(self, provider: str, message: str) -> None:
         for work in self._works:
             if message and work.provider == provider:
@@ -211,6 +207,3 @@ class Session:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a background task failed", exc_info=error)
-
-
-_keys_decoder = any_decoder
