@@ -7,7 +7,7 @@ like a key: those are called by their type.
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -28,7 +28,7 @@ _WORDS: dict[object, str] = {
 }
 
 
-class ConfigProblem(NamedTuple):
+class ConfigProblem(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that was not taken over. `provider` is the provider whose setting it is."""
 
     path: str
@@ -98,7 +98,7 @@ def _annotated(args: tuple[Any, ...]) -> str:
 
 
 def got(value: object, *, quote: bool) -> str:
-    """Return what was found instead: by its type, unless `quote` says that the value is harmless."""
+    """Return what was found instead: by its type, unless `quote` says the value is harmless."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

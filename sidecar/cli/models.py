@@ -1,0 +1,107 @@
+"""`ai-sidecar models`: what the configured providers have, from the catalog or asked for now."""
+
+import asyncio
+import os
+
+import msgspec
+
+from protocol import ai
+from providers.base import Model, Price
+from providers.errors import ProviderError
+from providers.manager import ProviderManager
+from sidecar.cli import output
+from sidecar.cli.output import FAILED, OK
+from sidecar.config import ConfigStore
+
+
+@output.command
+def run(argv: list[str]) -> int:
+    """Run `models`. Return 0, or 1 if a provider could not be asked."""
+    parser = output.parser("models", "The models of the configured providers.")
+    parser.add_argument("-p", "--provider", help="only those of this provider")
+    parser.add_argument("--refresh", action="store_true", help="ask the services now")
+    parser.add_argument("--json", action="store_true", help="print the result of `ai/models`")
+    args = parser.parse_args(argv)
+    store = ConfigStore(os.environ)
+    try:
+        models, failed = asyncio.run(_models(store, args.provider, refresh=args.refresh))
+    except ProviderError as error:
+        models, failed = [], [error]
+    for error in failed:
+        output.complain(error.message)
+    if args.json:
+        result = ai.ModelsResult([_info(model) for model in models])
+        output.raw(msgspec.json.format(msgspec.json.encode(result), indent=2))
+        return FAILED if failed else OK
+    if not models and not failed:
+        output.complain("no model is known; --refresh asks the services")
+    output.table(
+        ("PROVIDER", "MODEL", "WINDOW", "OUTPUT", "$/M IN", "$/M OUT", "CAN", "FROM"),
+        [_row(model) for model in models],
+    )
+    return FAILED if failed else OK
+
+
+async def _models(
+    store: ConfigStore, provider: str | None, *, refresh: bool
+) -> tuple[list[Model], list[ProviderError]]:
+    """Return the models, and the errors of the providers that could not say theirs."""
+    manager = ProviderManager(store.config.providers_config(), environ=os.environ)
+    try:
+        if provider is not None:
+            return await manager.models(provider, refresh=refresh), []
+        states = manager.providers()
+        names = [s.id for s in states if s.configured] or [s.id for s in states if s.is_default]
+        asked = [manager.models(name, refresh=refresh) for name in names]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+    finally:
+        await manager.aclose()
+    found: list[Model] = []
+    failed: list[ProviderError] = []
+    for answer in answers:
+        if isinstance(answer, ProviderError):
+            failed.append(answer)
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            found += answer
+    return found, failed
+
+
+def _row(model: Model) -> tuple[str, ...]:
+    features = model.features
+    can = [name for name in features.__struct_fields__ if getattr(features, name)]
+    price = model.price
+    return (
+        model.provider,
+        model.id,
+        _tokens(model.context_window),
+        _tokens(model.max_output_tokens),
+        "" if price is None else f"{price.input:g}",
+        "" if price is None else f"{price.output:g}",
+        ",".join(name.replace("_", "-") for name in can if name != "streaming"),
+        model.source,
+    )
+
+
+def _tokens(count: int | None) -> str:
+    if count is None:
+        return ""
+    return f"{count // 1000}k" if count >= 10_000 else str(count)
+
+
+def _info(model: Model) -> ai.ModelInfo:
+    features = {name: getattr(model.features, name) for name in model.features.__struct_fields__}
+    return ai.ModelInfo(
+        id=model.id,
+        provider=model.provider,
+        context_window=model.context_window,
+        max_output_tokens=model.max_output_tokens,
+        supports=ai.ModelSupports(**features),
+        source=model.source,
+        price=msgspec.UNSET if model.price is None else _price(model.price),
+    )
+
+
+def _price(price: Price) -> ai.ModelPrice:
+    return ai.ModelPrice(price.input, price.output, price.cache_read, price.cache_write)
