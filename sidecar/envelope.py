@@ -133,7 +133,7 @@ def id_in_head(head: bytes) -> Id | None:
 
 
 def decode_params(decoder: "msgspec.json.Decoder[T]", raw: msgspec.Raw) -> T:
-    """Return the params; none, or null, are an empty object.
+    """Return the params; null stands for an empty object.
 
     Raises `InvalidParams` naming the field, and `RpcError` for what is not JSON.
     """

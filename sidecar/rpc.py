@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, cast
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from protocol.ai import Envelope, ProgressToken
 from protocol.methods import METHODS
@@ -22,6 +22,7 @@ from sidecar.envelope import (
     Id,
     RpcError,
     any_decoder,
+    decode,
     decode_params,
 )
 from sidecar.framing import FrameDecoder, FrameError, frame
@@ -346,23 +347,19 @@ class Connection:
             self._asked.pop(message_id, None)
 
     def _response(self, message: Envelope) -> None:
-        failed = message.error is not UNSET and bytes(cast(Raw, message.error)) != b"null"
-        raw = message.error if failed else message.result
-        value = any_decoder.decode(raw) if isinstance(raw, Raw) else None
         message_id = message.id
-        asked = self._asked.get(cast(Id, message_id)) if message_id is not None else None
-        if asked is not None:
-            if asked.done():
-                return
-            if failed:
-                asked.set_exception(_client_error(value))
-            else:
-                asked.set_result(value)
-        elif isinstance(message_id, int | str):
-            result, error = (None, value) if failed else (value, None)
+        if not isinstance(message_id, int | str):
+            logger.warning("the client could not read a message of ours")
+            return
+        result, error = _plain(message.result), _plain(message.error)
+        asked = self._asked.get(message_id)
+        if asked is None:
             self._to_lsp(lambda lsp: lsp.response(message_id, result, error))
-        else:
-            logger.warning("the client could not read a message of ours: %s", value)
+        elif not asked.done():
+            if error is not None:
+                asked.set_exception(_client_error(error))
+            else:
+                asked.set_result(result)
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message given as plain data."""
@@ -386,6 +383,10 @@ class _NoLsp:
 
     def response(self, message_id: Id, result: object, error: object) -> None:
         pass
+
+
+def _plain(raw: "Raw | UnsetType") -> Any:
+    return None if isinstance(raw, UnsetType) else decode(any_decoder, raw)
 
 
 def _client_error(value: Any) -> RpcError:

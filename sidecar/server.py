@@ -10,7 +10,6 @@ import contextvars
 import logging
 import re
 from concurrent.futures import Future
-from functools import partial
 from typing import Any, cast
 
 from cattrs import ClassValidationError, transform_error
@@ -76,12 +75,8 @@ class BridgedProtocol(LanguageServerProtocol):
     def _send_data(self, data: Any) -> None:
         self.bridge.send(self._converter.unstructure(data))
 
-    def answer_with(self, future: "Future[Any] | asyncio.Future[Any]", *, msg_id: Id) -> None:
-        """Answer a request with what became of its handler."""
-        self._request_futures.pop(msg_id, None)
-        self.bridge.connection.answer(msg_id, self._answer(future))
-
-    def _answer(self, future: "Future[Any] | asyncio.Future[Any]") -> object:
+    def answer_of(self, future: "Future[Any] | asyncio.Future[Any]") -> object:
+        """Return what to answer: a result as plain data, or an `RpcError`."""
         if future.cancelled():
             return RpcError(REQUEST_CANCELLED, "cancelled")
         error = future.exception()
@@ -190,7 +185,7 @@ class LspBridge:
 
     def _require_command(self, method: str, params: object) -> None:
         if method == "workspace/executeCommand":
-            known = list(cast("dict[str, Any]", self._protocol.fm.commands))
+            known = [*cast(Any, self._protocol.fm).commands]
             if at(params, "command") not in known:
                 raise InvalidParams("command", f"expected one of {', '.join(known)}")
 
@@ -209,25 +204,20 @@ class LspBridge:
 
     def _execute(self, message_id: Id | None, handler: Any, params: Any) -> "Future[Any]":
         protocol = self._protocol
+        key: Any = object() if message_id is None else message_id
         done = Future[Any]()
+
+        def finished(future: Any) -> None:
+            protocol._request_futures.pop(key, None)  # pyright: ignore[reportPrivateUsage]
+            if message_id is None:
+                protocol.log_failure(future)
+            else:
+                self.connection.answer(message_id, protocol.answer_of(future))
+            _copy(future, done)
 
         def run() -> None:
             protocol._ctx_msg_id.set(message_id)  # pyright: ignore[reportPrivateUsage]
-            if message_id is None:
-                callback = protocol.log_failure
-            else:
-                callback = partial(protocol.answer_with, msg_id=message_id)
-
-            def both(future: Any) -> None:
-                callback(future)
-                _copy(future, done)
-
-            protocol._execute_handler(  # pyright: ignore[reportPrivateUsage]
-                message_id if message_id is not None else object(),  # type: ignore[arg-type]
-                handler,
-                both,
-                (params,),
-            )
+            protocol._execute_handler(key, handler, finished, (params,))  # pyright: ignore[reportPrivateUsage]
 
         contextvars.copy_context().run(run)
         return done
