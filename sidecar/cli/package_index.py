@@ -20,6 +20,7 @@ import msgspec
 import platformdirs
 
 DEFAULT_INDEX = "https://pypi.org/simple"
+SYSTEM_FOLDER = Path("/etc" if os.name == "posix" else os.environ.get("PROGRAMDATA", "C:/"))
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 
 
@@ -186,11 +187,9 @@ def _pip_paths(environ: Mapping[str, str]) -> Iterator[Path]:
     named = environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return
+    yield SYSTEM_FOLDER / ("xdg/pip" if os.name == "posix" else "pip") / name
     if os.name == "posix":
-        yield Path("/etc/xdg/pip") / name
-        yield Path("/etc") / name
-    else:
-        yield Path(environ.get("PROGRAMDATA", "C:/ProgramData")) / "pip" / name
+        yield SYSTEM_FOLDER / name
     yield Path.home() / (".pip" if os.name == "posix" else "pip") / name
     yield Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "pip" / name
     yield platformdirs.user_config_path("pip", appauthor=False, roaming=True) / name
