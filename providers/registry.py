@@ -18,6 +18,7 @@ from providers.vendors.context import ProviderContext
 # kind -> module:class. The order is that of "first configured" in the wire contract.
 KINDS: dict[str, str] = {
     "openai": "providers.vendors.openai:OpenAi",
+    "anthropic": "providers.vendors.anthropic:Anthropic",
     "openai-compatible": "providers.vendors.openai_compatible:OpenAiCompatible",
     "mock": "providers.vendors.mock:MockProvider",
     "local": "providers.vendors.local:LocalProvider",

@@ -19,7 +19,6 @@ from providers.base import (
     AiProvider,
     HealthStatus,
     Model,
-    ModelFeatures,
     ProviderCapabilities,
     TokenCount,
     TokenStream,
@@ -48,6 +47,7 @@ from providers.types import (
     StreamToken,
 )
 from providers.vendors.context import ProviderContext
+from providers.vendors.model_list import models_of
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class HttpProvider(AiProvider):
         )
         self.model = settings.model or self.default_model
         self.key = KeyResolver(
-            _first(settings.api_key),
+            self.key_setting(),
             environ=context.environ,
             env_names=key_names(self.kind) if settings.kind in (None, self.kind) else (),
             provider=name,
@@ -100,6 +100,20 @@ class HttpProvider(AiProvider):
     @abstractmethod
     def auth_headers(self, key: str) -> dict[str, str]:
         """Return the headers that carry `key` ("" where there is none)."""
+
+    def standing_headers(self) -> dict[str, str]:
+        """Return what every request carries beside the key (a version, an organization)."""
+        return {}
+
+    def request_headers(
+        self, request: ChatRequest | CompletionRequest, *, stream: bool
+    ) -> dict[str, str]:
+        """Return what this request carries beside the key; the standing headers, mostly."""
+        return self.standing_headers()
+
+    def key_setting(self) -> Key | None:
+        """Return the setting that names the key."""
+        return _first(self.settings.api_key)
 
     @property
     def name(self) -> str:
@@ -241,7 +255,8 @@ class HttpProvider(AiProvider):
         url = self.url(dialect.path(request, stream=stream))
         payload = encode_body(body)
         accept = "text/event-stream" if stream else "application/json"
-        headers = await within(deadline, self.headers("POST", url, payload, accept=accept))
+        extra = self.request_headers(request, stream=stream)
+        headers = await within(deadline, self.headers("POST", url, payload, accept, extra))
         response = await self.context.client.send(
             HttpRequest("POST", url, headers, payload, self.keep_alive),
             total=remaining(deadline, self.context.timeouts.total),
@@ -253,7 +268,9 @@ class HttpProvider(AiProvider):
             raise await self._error(dialect, response)
         return response
 
-    async def headers(self, method: str, url: str, body: bytes, *, accept: str) -> dict[str, str]:
+    async def headers(
+        self, method: str, url: str, body: bytes, accept: str, extra: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return all headers of a request; a configured header replaces ours of that name.
 
         Raises `NotConfigured` when a key is needed and none is there, or when it would travel in
@@ -262,6 +279,7 @@ class HttpProvider(AiProvider):
         ours = {"accept": accept, "user-agent": USER_AGENT}
         if body:
             ours["content-type"] = "application/json"
+        ours.update(extra)
         key = await self.key.get() if self.needs_key or self.key.configured else ""
         if key:
             self.context.redactor.learn(key)
@@ -289,10 +307,17 @@ class HttpProvider(AiProvider):
         return dialect.read_error(response.status, response.headers, body)
 
     async def get_json(self, path: str) -> object:
-        """GET a small JSON document, for lists of models and the like. Raises like a request."""
+        """GET a small JSON document: lists of models and the like. Raises like a request."""
+        return await self._json("GET", path, b"")
+
+    async def post_json(self, path: str, body: object) -> object:
+        """POST a question beside completion (a count of tokens). Raises like a request."""
+        return await self._json("POST", path, msgspec.json.encode(body))
+
+    async def _json(self, method: str, path: str, body: bytes) -> object:
         url = self.url(path)
-        headers = await self.headers("GET", url, b"", accept="application/json")
-        response = await self.context.client.send(HttpRequest("GET", url, headers))
+        headers = await self.headers(method, url, body, "application/json", self.standing_headers())
+        response = await self.context.client.send(HttpRequest(method, url, headers, body))
         if not 200 <= response.status < 300:
             raise await self._error(self.dialect_for(ChatRequest(messages=[])), response)
         try:
@@ -341,42 +366,3 @@ async def within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
 
 def _first(keys: Key | list[Key] | None) -> Key | None:
     return keys[0] if isinstance(keys, list) and keys else None if isinstance(keys, list) else keys
-
-
-class _ListedModel(msgspec.Struct):
-    """One entry of an OpenAI-shaped model list; services name what they add as they like."""
-
-    id: str
-    context_length: int | None = None
-    context_window: int | None = None
-    max_model_len: int | None = None
-    max_completion_tokens: int | None = None
-
-
-class _ModelList(msgspec.Struct):
-    data: list[_ListedModel]
-
-
-def models_of(body: object, provider: "HttpProvider") -> list[Model]:
-    """Return the models of an OpenAI-shaped list, completed from the catalog."""
-    try:
-        listed = msgspec.convert(body, _ModelList | list[_ListedModel])
-    except msgspec.ValidationError as error:
-        raise Malformed(f"{provider.name}: the list of models is not what was expected") from error
-    entries = listed.data if isinstance(listed, _ModelList) else listed
-    return [_completed(entry, provider) for entry in entries]
-
-
-def _completed(entry: _ListedModel, provider: "HttpProvider") -> Model:
-    known = provider.context.catalog.find(provider.kind, entry.id)
-    window = entry.context_length or entry.context_window or entry.max_model_len
-    return Model(
-        id=entry.id,
-        provider=provider.name,
-        context_window=window or (known.context_window if known else None),
-        max_output_tokens=entry.max_completion_tokens
-        or (known.max_output_tokens if known else None),
-        features=known.features if known else ModelFeatures(),
-        price=known.price if known else None,
-        source="live",
-    )
