@@ -97,7 +97,10 @@ def pip_setting(name: str) -> str:
         return variable
     for section in ("install", "global"):
         command = [*pip_of(ROOT / ".venv-uv"), "config", "get", f"{section}.{name}"]
-        said = subprocess.run(command, capture_output=True, text=True, check=False)
+        try:
+            said = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError:
+            return ""  # no pip here, so nobody has configured one
         if said.returncode == 0 and said.stdout.strip():
             return " ".join(said.stdout.split())
     return ""
@@ -137,3 +140,7 @@ def replace_process(command: list[str]) -> None:
     if WINDOWS:
         sys.exit(subprocess.run(command, check=False).returncode)
     os.execv(command[0], command)
+
+
+if __name__ == "__main__":
+    install(ALL)
