@@ -56,7 +56,7 @@ def make_server(connection: Connection, session: Session) -> "LspBridge":
     )
     server.session = session
     register(server)
-    bridge = LspBridge(cast(BridgedProtocol, server.protocol), connection)
+    bridge = LspBridge(server, connection)
     bridge.replay(session.params)
     connection.attach_lsp(bridge)
     return bridge
@@ -98,12 +98,13 @@ class BridgedProtocol(LanguageServerProtocol):
 class LspBridge:
     """Between our connection and pygls (`rpc.LspSide`): plain data here, objects there."""
 
-    def __init__(self, protocol: BridgedProtocol, connection: Connection) -> None:
+    def __init__(self, server: SidecarServer, connection: Connection) -> None:
+        self.server = server
         self.connection = connection
         self.initialize_result: Any = None  # pygls' own answer, kept for the test that compares it
-        self._protocol = protocol
+        self._protocol = cast(BridgedProtocol, server.protocol)
         self._asked: set[Id] = set()
-        protocol.bridge = self
+        self._protocol.bridge = self
 
     def replay(self, params: dict[str, Any]) -> None:
         """Give pygls the `initialize` that has been answered; its own answer is not sent."""
