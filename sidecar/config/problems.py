@@ -116,12 +116,11 @@ def got(value: object, *, quote: bool) -> str:
 
 
 def _text(value: str, *, quote: bool) -> str:
-    """Text is quoted where a fixed word is expected, and only if it is as short as one."""
+    """Text is quoted where a fixed word is expected, and only if it could be such a word."""
     if not value:
         return "empty text"
-    if not quote or len(value) > 20 or not value.isprintable() or Redactor().mask(value) != value:
-        return "other text"
-    return f'"{value}"'
+    could_be_a_word = len(value) <= 20 and value.replace("-", "").isalpha() and value.islower()
+    return f'"{value}"' if quote and could_be_a_word and value.isascii() else "other text"
 
 
 def takes_words(kind: object) -> bool:
