@@ -7,7 +7,7 @@
                          ContentFiltered, ModelUnknown                  (they said no)
       StreamError        Malformed, Truncated                           (they broke the format)
       RefusedLocally     NotConfigured, ProviderNotFound, ModelNotFound, CircuitOpen,
-                         BudgetExceeded, Unsupported                    (we said no)
+                         LocalLimit, BudgetExceeded, Unsupported        (we said no)
 
 Cancellation is not an error of this tree: CancelledError passes through untouched. `retryable` says
 whether the same request may succeed later; whether it is in fact retried is the manager's decision.
@@ -202,6 +202,13 @@ class ModelNotFound(RefusedLocally):
 
 class CircuitOpen(RefusedLocally):
     kind: ErrorKind = "circuitOpen"
+    retryable = True
+
+
+class LocalLimit(RefusedLocally):
+    """A limit of the user's own configuration holds the request up for too long."""
+
+    kind: ErrorKind = "rateLimit"
     retryable = True
 
 

@@ -15,16 +15,21 @@ from providers.accumulate import Accumulator
 from providers.auth.redact import Redactor
 from providers.base import AiProvider, HealthStatus, Model, ProviderCapabilities, TokenCount
 from providers.catalog import Catalog, cost
-from providers.errors import CircuitOpen, ProviderError, RefusedLocally
+from providers.desk import Request
+from providers.dialects.rate_headers import read_allowances
+from providers.errors import CircuitOpen, ProviderError
 from providers.estimate import BYTES_PER_TOKEN, estimate_tokens
+from providers.gate import Gate
 from providers.health import PassiveHealth
 from providers.metrics import ProviderMetrics
 from providers.policy.breaker import CircuitBreaker, CircuitState
+from providers.policy.limiter import AdaptiveRateLimiter
 from providers.policy.router import Candidate, Directory, Router, Target
 from providers.registry import ProviderRegistry
-from providers.run import Request, Run
-from providers.settings import ProvidersConfig
+from providers.run import Run
+from providers.settings import LimitSettings, ProvidersConfig
 from providers.types import (
+    CallTrace,
     CompletionRequest,
     CompletionResponse,
     Cost,
@@ -79,13 +84,13 @@ class ManagerMetrics(Struct):
 class _Record:
     """What the manager keeps of one provider while it lives."""
 
-    __slots__ = ("breaker", "health", "in_flight", "metrics")
+    __slots__ = ("breaker", "gate", "health", "metrics")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: LimitSettings) -> None:
+        self.gate = Gate(AdaptiveRateLimiter(limits))
         self.breaker = CircuitBreaker()
         self.health = PassiveHealth()
         self.metrics = ProviderMetrics()
-        self.in_flight = 0
 
 
 class ProviderManager:
@@ -219,6 +224,8 @@ class ProviderManager:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
         self._router = self._make_router()
+        for name, record in self._records.items():
+            record.gate.limiter.configure(config.limits.get(name, LimitSettings()))
 
     async def aclose(self) -> None:
         """Close connections and child processes. Running requests fail."""
@@ -262,38 +269,64 @@ class ProviderManager:
         error.args = (error.message,)
         return error
 
-    def refusal(self, candidate: Candidate) -> RefusedLocally | None:
-        """Return why the provider is not asked now: its circuit is open, or it is cooling down."""
+    def check_circuit(self, candidate: Candidate) -> None:
+        """Raise `CircuitOpen` while the provider is left alone or cools down."""
         breaker, now = self._record(candidate).breaker, self._clock()
-        if breaker.admits(now):
-            return None
-        wait = breaker.wait(now)
-        return CircuitOpen(
-            f"{candidate.provider} failed too often lately and is left alone for {wait:.0f} s",
-            retry_after=wait,
-        )
+        if not breaker.admits(now):
+            wait = breaker.wait(now)
+            raise CircuitOpen(
+                f"{candidate.provider} failed too often lately and is left alone for {wait:.0f} s",
+                retry_after=wait,
+            )
 
-    def attempt_began(self, candidate: Candidate) -> bool:
-        """Count it, also as one in flight. Returns whether it probes an open circuit."""
+    async def enter(self, candidate: Candidate, request: Request, patience: float) -> bool:
+        """Wait for the provider's turn. Returns whether the attempt probes an open circuit."""
         record = self._record(candidate)
+        tokens = _estimated_input(request) if record.gate.limiter.counts_tokens else 0
+        if not record.gate.enter_now(tokens):
+            self._context.on_status(candidate.provider, "waiting for its turn")
+            try:
+                await record.gate.enter(tokens, patience)
+            finally:
+                self._context.on_status(candidate.provider, "")
         record.metrics.requests += 1
-        record.in_flight += 1
         return record.breaker.began(self._clock())
 
-    def attempt_answered(self, candidate: Candidate, *, probe: bool) -> None:
-        """Let the answer speak for the provider."""
-        self._record(candidate).breaker.succeeded(probe=probe)
+    def leave(self, candidate: Candidate, trace: CallTrace) -> None:
+        """Free the place, and learn from the answer's headers."""
+        gate = self._record(candidate).gate
+        if trace.headers:
+            gate.limiter.learned(*read_allowances(trace.headers), gate.now)
+        gate.leave()
 
-    def attempt_ended(self, candidate: Candidate) -> None:
-        """It is no longer in flight, however it ended."""
-        self._record(candidate).in_flight -= 1
+    def answered(
+        self, candidate: Candidate, request: Request, outcome: Outcome, *, probe: bool
+    ) -> None:
+        """Book an answer that came whole, and let it speak for the provider."""
+        record = self._record(candidate)
+        record.breaker.succeeded(probe=probe)
+        record.health.succeeded(outcome.timing.first_token_ms)
+        record.metrics.answered(outcome.usage, outcome.cost, outcome.timing)
+        limiter = record.gate.limiter
+        limiter.answered()
+        if limiter.counts_tokens:
+            beyond = outcome.usage.total_tokens - _estimated_input(request)
+            limiter.used(record.gate.now, beyond)
 
-    def attempt_failed(self, candidate: Candidate, error: ProviderError, *, probe: bool) -> None:
-        """Count the failure and let it speak about the provider's health."""
+    def failed(self, candidate: Candidate, error: ProviderError, *, probe: bool) -> None:
+        """Count the failure and let it speak about the provider."""
         record = self._record(candidate)
         record.breaker.failed(error, self._clock(), probe=probe)
         record.metrics.failed(error.kind)
         record.health.failed(error)
+        if error.kind in ("rateLimit", "overloaded"):
+            record.gate.limiter.throttled()
+
+    def cancelled(self, candidate: Candidate, *, probe: bool) -> None:
+        """Count a request that the client took back."""
+        record = self._record(candidate)
+        record.metrics.cancelled += 1
+        record.breaker.abandoned(probe=probe)
 
     def retried(self, candidate: Candidate) -> None:
         """Count a retry."""
@@ -302,18 +335,6 @@ class ProviderManager:
     def failed_over(self, candidate: Candidate) -> None:
         """Count a failover, at the provider that failed."""
         self._record(candidate).metrics.failovers += 1
-
-    def answered(self, outcome: Outcome) -> None:
-        """Book an answer that came whole."""
-        record = self._record(Candidate(outcome.provider, outcome.model))
-        record.metrics.answered(outcome.usage, outcome.cost, outcome.timing)
-        record.health.succeeded(outcome.timing.first_token_ms)
-
-    def cancelled(self, candidate: Candidate, *, probe: bool) -> None:
-        """Count a request that the client took back."""
-        record = self._record(candidate)
-        record.metrics.cancelled += 1
-        record.breaker.abandoned(probe=probe)
 
     def cut_short(self, candidate: Candidate, request: Request, answer: Accumulator) -> None:
         """Book what an answer cost that did not come to its end, estimated where nobody said."""
@@ -329,7 +350,8 @@ class ProviderManager:
     def _record(self, candidate: Candidate) -> _Record:
         record = self._records.get(candidate.provider)
         if record is None:
-            record = self._records[candidate.provider] = _Record()
+            limits = self._config.limits.get(candidate.provider, LimitSettings())
+            record = self._records[candidate.provider] = _Record(limits)
         return record
 
     def _model(self, provider: str, model: str) -> Model | None:
@@ -361,8 +383,8 @@ class ProviderManager:
             return None
 
     def _state(self, name: str, default: str | None) -> ProviderState:
-        record = self._records.get(name) or _Record()
-        now = self._clock()
+        record = self._record(Candidate(name, ""))
+        limiter, now = record.gate.limiter, self._clock()
         state = ProviderState(
             id=name,
             kind=self._registry.kind_of(name) or "",
@@ -372,7 +394,7 @@ class ProviderManager:
             capabilities=ProviderCapabilities(),
             circuit=record.breaker.state(now),
             cooldown_ms=round(record.breaker.wait(now) * 1000) or None,
-            rate=RateState(in_flight=record.in_flight),
+            rate=RateState(limiter.limit, limiter.remaining, limiter.in_flight),
         )
         try:
             provider = self._registry.get(name)
@@ -385,7 +407,7 @@ class ProviderManager:
         return state
 
     def _passive_health(self, name: str) -> ProviderHealth:
-        health = (self._records.get(name) or _Record()).health
+        health = self._record(Candidate(name, "")).health
         return ProviderHealth(name, health.status, health.latency_ms, health.last_error)
 
     def _live_health(self, name: str, status: HealthStatus) -> ProviderHealth:
@@ -398,10 +420,14 @@ class ProviderManager:
         )
 
 
+def _estimated_input(request: Request) -> int:
+    chat = request.to_chat() if isinstance(request, CompletionRequest) else request
+    return estimate_tokens(chat.messages)
+
+
 def _estimated_usage(request: Request, answer: Accumulator) -> Usage:
-    messages = (request.to_chat() if isinstance(request, CompletionRequest) else request).messages
+    read = _estimated_input(request)
     written = -(-answer.chars // BYTES_PER_TOKEN)
-    read = estimate_tokens(messages)
     return Usage(input_tokens=read, output_tokens=written, total_tokens=read + written)
 
 

@@ -7,22 +7,19 @@ what had arrived. Two generators lie between socket and editor: the provider's a
 import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Protocol
 
 import msgspec
 
 from providers.accumulate import Accumulator
 from providers.base import AiProvider
-from providers.errors import Attempt, ProviderError, RefusedLocally, ResponseError
-from providers.policy.retry import RetryPolicy, may_fail_over
+from providers.desk import Desk, Request
+from providers.errors import Attempt, ProviderError, RefusedLocally, ResponseError, TimedOut
+from providers.policy.retry import FAILOVER_RETRY_WAIT, RetryPolicy, may_fail_over
 from providers.policy.router import Candidate
 from providers.settings import RetrySettings
 from providers.types import (
     CallTrace,
-    ChatRequest,
     CompletionRequest,
-    CompletionResponse,
-    Cost,
     ManagerToken,
     Outcome,
     RetryNotice,
@@ -33,57 +30,22 @@ from providers.types import (
     Usage,
 )
 
-Request = ChatRequest | CompletionRequest
-
 MOST_RECOVERIES = 4
 """Requests sent again at once because a parameter was found unknown or a key old: a bound on what
 an endpoint that complains about something new every time can cost."""
 
 
-class Desk(Protocol):
-    """What a run asks of the manager: providers, prices, and to be told what happened."""
+class _Try:
+    """One attempt: when it began, what happened on the wire, whether it holds a place."""
 
-    def provider(self, name: str) -> AiProvider:
-        """Return the provider. Raises `RefusedLocally`."""
-        ...
+    __slots__ = ("began", "candidate", "entered", "probe", "trace")
 
-    def model_of(self, candidate: Candidate) -> str:
-        """Return the model's name where the candidate gives none."""
-        ...
-
-    def window_of(self, candidate: Candidate) -> int | None:
-        """Return the context window in tokens, None if unknown."""
-        ...
-
-    def cost_of(self, candidate: Candidate, response: CompletionResponse) -> Cost | None:
-        """Return what the answer cost, None if unknown."""
-        ...
-
-    def masked(self, error: ProviderError) -> ProviderError:
-        """Return the error with every known secret out of its message."""
-        ...
-
-    def refusal(self, candidate: Candidate) -> RefusedLocally | None:
-        """Return why the provider should not be asked now (its circuit is open), None if it may."""
-        ...
-
-    def attempt_began(self, candidate: Candidate) -> bool:
-        """Count the attempt as in flight. Returns whether it is the probe of an open circuit."""
-        ...
-
-    def attempt_failed(
-        self, candidate: Candidate, error: ProviderError, *, probe: bool
-    ) -> None: ...
-    def attempt_answered(self, candidate: Candidate, *, probe: bool) -> None: ...
-    def attempt_ended(self, candidate: Candidate) -> None: ...
-    def retried(self, candidate: Candidate) -> None: ...
-    def failed_over(self, candidate: Candidate) -> None: ...
-    def answered(self, outcome: Outcome) -> None: ...
-    def cut_short(self, candidate: Candidate, request: Request, answer: Accumulator) -> None:
-        """The answer was cancelled or broke after something had arrived: book what it cost."""
-        ...
-
-    def cancelled(self, candidate: Candidate, *, probe: bool) -> None: ...
+    def __init__(self, candidate: Candidate, now: float, deadline: float | None) -> None:
+        self.candidate = candidate
+        self.began = now
+        self.trace = CallTrace(deadline)
+        self.entered = False
+        self.probe = False
 
 
 class Run:
@@ -109,11 +71,13 @@ class Run:
         self._request = request
         self._candidates = candidates
         self._retry = RetryPolicy(retry, random.random)
+        self._patience = retry.max_wait_ms / 1000
         self._unary = unary
         self._clock = asyncio.get_running_loop().time
         self._accepted = self._clock()
         self._deadline = self._accepted + timeout if timeout is not None else None
         self._attempts: list[Attempt] = []
+        self._at = self._tries = self._recoveries = 0
         self._waited = 0.0
         self._dispatched: float | None = None
         self._first_token: float | None = None
@@ -135,71 +99,63 @@ class Run:
         return self._answer.text
 
     async def _iterate(self) -> AsyncGenerator[list[ManagerToken], None]:
-        at, tries, recoveries = 0, 0, 0
         while True:
-            candidate = self._candidates[at]
-            if tries == recoveries == 0 and (refused := self._refusal(candidate)) is not None:
-                if at + 1 == len(self._candidates):
-                    raise self._final(refused)
-                self._desk.failed_over(candidate)
-                yield [self._notice(candidate, refused, 0.0)]
-                at += 1
-                continue
-            began = self._clock()
-            trace = CallTrace(self._deadline)
+            this = _Try(self._candidates[self._at], self._clock(), self._deadline)
             self._answer = Accumulator()
-            probe = self._desk.attempt_began(candidate)
             source = None
             try:
-                source = self._open(candidate, trace)
+                await self._admit(this)
+                source = self._open(this)
                 async for tokens in source:
-                    yield self._take(candidate, tokens)
-                self._desk.attempt_answered(candidate, probe=probe)
-                self._succeed(candidate, began, trace)
+                    yield self._take(this, tokens)
+                self._succeed(this)
                 return
             except ProviderError as error:
-                failure = self._note_failure(candidate, error, began, trace)
-                self._desk.attempt_failed(candidate, failure, probe=probe)
+                failure = self._fail(this, error)
             except (asyncio.CancelledError, GeneratorExit):
-                self._desk.cancelled(candidate, probe=probe)
-                self._desk.cut_short(candidate, self._request, self._answer)
+                self._cancel(this)
                 raise
             finally:
-                self._desk.attempt_ended(candidate)
+                if this.entered:
+                    self._desk.leave(this.candidate, this.trace)
                 if source is not None:
                     await source.aclose()
-
-            if self._answer.has_content:
-                raise self._final(failure)
-            if recoveries < MOST_RECOVERIES and await self._recover(candidate, failure):
-                recoveries += 1
-                yield [self._notice(candidate, failure, 0.0)]
-                continue
-            tries += 1
-            more = at + 1 < len(self._candidates)
-            wait = self._retry.wait_before_retry(failure, tries, more_candidates=more)
-            if wait is not None and self._fits(wait):
-                self._desk.retried(candidate)
-                yield [self._notice(candidate, failure, wait)]
-                await self._sleep(wait)
-                continue
-            if not more or not self._may_fail_over(failure, at):
-                raise self._final(failure)
-            self._desk.failed_over(candidate)
-            yield [self._notice(candidate, failure, 0.0)]
-            at, tries, recoveries = at + 1, 0, 0
+            wait = await self._plan(this, failure)
+            model = self._desk.model_of(this.candidate)
+            tried = len(self._attempts)
+            yield [RetryNotice(this.candidate.provider, model, tried, wait, failure)]
+            if wait:
+                self._waited += wait
+                await asyncio.sleep(wait)
 
     # --- one attempt -------------------------------------------------------------------
 
-    def _open(
-        self, candidate: Candidate, trace: CallTrace
-    ) -> AsyncGenerator[list[StreamToken], None]:
-        provider = self._desk.provider(candidate.provider)
+    async def _admit(self, this: _Try) -> None:
+        """Pass the circuit breaker and wait for a turn. Raises `RefusedLocally`.
+
+        A provider that is the only candidate is tried, whatever its circuit says; so is one that
+        was admitted before and is only asked again.
+        """
+        if len(self._candidates) > 1 and not (self._tries or self._recoveries):
+            self._desk.check_circuit(this.candidate)
+        patience = FAILOVER_RETRY_WAIT if self._more else self._patience
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                this.probe = await self._desk.enter(this.candidate, self._request, patience)
+        except TimeoutError as error:
+            raise TimedOut("the request's time was over in the queue", phase="total") from error
+        this.entered = True
+        now = self._clock()
+        self._waited += now - this.began  # a queue is not dispatch
+        this.began = now
+
+    def _open(self, this: _Try) -> AsyncGenerator[list[StreamToken], None]:
+        provider = self._desk.provider(this.candidate.provider)
         request = msgspec.structs.replace(
             self._request,
-            model=self._desk.model_of(candidate),
-            provider_options=self._request.provider_options.get(candidate.provider, {}),
-            trace=trace,
+            model=self._desk.model_of(this.candidate),
+            provider_options=self._request.provider_options.get(this.candidate.provider, {}),
+            trace=this.trace,
         )
         if self._unary:
             return self._whole(provider, request)
@@ -219,24 +175,26 @@ class Run:
         for nothing in ():
             yield nothing
 
-    def _take(self, candidate: Candidate, tokens: list[StreamToken]) -> list[ManagerToken]:
+    def _take(self, this: _Try, tokens: list[StreamToken]) -> list[ManagerToken]:
         self._answer.add(tokens)
         if self._first_token is None and self._answer.has_content:
             self._first_token = self._clock()
         batch: list[ManagerToken] = tokens  # type: ignore[assignment]  # a list is invariant
         first = tokens[0]
         if type(first) is StreamStart:
-            model = first.model or self._desk.model_of(candidate)
-            batch[0] = Started(first.id, candidate.provider, model)
+            model = first.model or self._desk.model_of(this.candidate)
+            batch[0] = Started(first.id, this.candidate.provider, model)
         return batch
 
-    def _succeed(self, candidate: Candidate, began: float, trace: CallTrace) -> None:
+    def _succeed(self, this: _Try) -> None:
         now = self._clock()
-        self._note_dispatch(began, trace)
+        self._note_dispatch(this)
+        candidate = this.candidate
         model = self._desk.model_of(candidate)
-        self._attempts.append(Attempt(candidate.provider, model, (now - began) * 1000))
+        self._attempts.append(Attempt(candidate.provider, model, (now - this.began) * 1000))
         response = self._answer.response()
         first = self._first_token if self._first_token is not None else now
+        dispatched = self._dispatched if self._dispatched is not None else self._accepted
         self.outcome = Outcome(
             provider=candidate.provider,
             model=response.model or model,
@@ -244,74 +202,80 @@ class Run:
             usage=response.usage or Usage(),
             cost=self._desk.cost_of(candidate, response),
             timing=Timing(
-                dispatch_ms=self._dispatch_ms(),
+                dispatch_ms=max(0.0, dispatched - self._accepted) * 1000,
                 first_token_ms=(first - self._accepted) * 1000,
                 total_ms=(now - self._accepted) * 1000,
             ),
             attempts=self._attempts,
         )
-        self._desk.answered(self.outcome)
+        self._desk.answered(candidate, self._request, self.outcome, probe=this.probe)
 
-    def _note_dispatch(self, began: float, trace: CallTrace) -> None:
+    def _note_dispatch(self, this: _Try) -> None:
         if self._dispatched is None:
-            sent = trace.sent_at if trace.sent_at is not None else began
+            sent = this.trace.sent_at if this.trace.sent_at is not None else this.began
             self._dispatched = sent - self._waited
 
-    def _dispatch_ms(self) -> float:
-        dispatched = self._dispatched if self._dispatched is not None else self._accepted
-        return max(0.0, dispatched - self._accepted) * 1000
+    # --- after it ----------------------------------------------------------------------------
 
-    # --- after a failure ------------------------------------------------------------------
-
-    def _note_failure(
-        self, candidate: Candidate, error: ProviderError, began: float, trace: CallTrace
-    ) -> ProviderError:
-        if trace.sent_at is not None:
-            self._note_dispatch(began, trace)
+    def _fail(self, this: _Try, error: ProviderError) -> ProviderError:
+        if this.trace.sent_at is not None:
+            self._note_dispatch(this)
         error = self._desk.masked(error)
-        error.provider = error.provider or candidate.provider
-        error.model = error.model or self._desk.model_of(candidate)
-        ms = (self._clock() - began) * 1000
+        error.provider = error.provider or this.candidate.provider
+        error.model = error.model or self._desk.model_of(this.candidate)
+        ms = (self._clock() - this.began) * 1000
         self._attempts.append(Attempt(error.provider, error.model, ms, error))
-        if self._answer.has_content:
-            self._desk.cut_short(candidate, self._request, self._answer)
+        if this.entered:
+            self._desk.failed(this.candidate, error, probe=this.probe)
+        self._desk.cut_short(this.candidate, self._request, self._answer)
         return error
 
-    def _refusal(self, candidate: Candidate) -> ProviderError | None:
-        """Why this candidate is passed over. One that is the only candidate is always tried."""
-        if len(self._candidates) == 1:
-            return None
-        refused = self._desk.refusal(candidate)
-        if refused is None:
-            return None
-        now = self._clock()
-        return self._note_failure(candidate, refused, now, CallTrace())
+    def _cancel(self, this: _Try) -> None:
+        self._desk.cancelled(this.candidate, probe=this.probe)
+        self._desk.cut_short(this.candidate, self._request, self._answer)
 
-    async def _recover(self, candidate: Candidate, error: ProviderError) -> bool:
+    async def _plan(self, this: _Try, failure: ProviderError) -> float:
+        """Return the seconds to wait before the next attempt, and set which one that is.
+
+        Raises the error the request ends with, if there is no next attempt.
+        """
+        if self._answer.has_content:
+            raise self._final(failure)
+        if self._recoveries < MOST_RECOVERIES and await self._recover(this, failure):
+            self._recoveries += 1
+            return 0.0
+        self._tries += 1
+        wait = self._retry.wait_before_retry(failure, self._tries, more_candidates=self._more)
+        if wait is not None and self._fits(wait):
+            self._desk.retried(this.candidate)
+            self._retry.waited(wait)
+            return wait
+        if not self._more or not self._may_fail_over(failure):
+            raise self._final(failure)
+        self._desk.failed_over(this.candidate)
+        self._at, self._tries, self._recoveries = self._at + 1, 0, 0
+        return 0.0
+
+    @property
+    def _more(self) -> bool:
+        return self._at + 1 < len(self._candidates)
+
+    async def _recover(self, this: _Try, error: ProviderError) -> bool:
         if not isinstance(error, ResponseError):
             return False
         try:
-            return await self._desk.provider(candidate.provider).recover(error)
+            return await self._desk.provider(this.candidate.provider).recover(error)
         except ProviderError:
             return False  # the first error tells more than why its cure failed
 
-    def _may_fail_over(self, error: ProviderError, at: int) -> bool:
-        here = self._desk.window_of(self._candidates[at])
-        there = self._desk.window_of(self._candidates[at + 1])
+    def _may_fail_over(self, error: ProviderError) -> bool:
+        here = self._desk.window_of(self._candidates[self._at])
+        there = self._desk.window_of(self._candidates[self._at + 1])
         larger = here is not None and there is not None and there > here
         return may_fail_over(error, larger_window=larger)
 
     def _fits(self, wait: float) -> bool:
         return self._deadline is None or self._clock() + wait < self._deadline
-
-    async def _sleep(self, wait: float) -> None:
-        self._retry.waited(wait)
-        self._waited += wait
-        await asyncio.sleep(wait)
-
-    def _notice(self, candidate: Candidate, error: ProviderError, wait: float) -> RetryNotice:
-        model = self._desk.model_of(candidate)
-        return RetryNotice(candidate.provider, model, len(self._attempts), wait, error)
 
     def _final(self, error: ProviderError) -> ProviderError:
         """Return the error the request ends with: what a service said before what we refused."""

@@ -68,13 +68,13 @@ def retry_after(
 
 
 def _header(headers: Mapping[str, str], clock: Clock) -> float | None:
-    milliseconds = _number(headers.get("retry-after-ms") or headers.get("x-ms-retry-after-ms"))
+    milliseconds = number_of(headers.get("retry-after-ms") or headers.get("x-ms-retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     text = headers.get("retry-after")
     if not text:
         return None
-    number = _number(text)
+    number = number_of(text)
     if number is not None:
         return number
     at = _date(text)
@@ -89,8 +89,8 @@ def _reset(headers: Mapping[str, str], clock: Clock) -> float | None:
             (f"x-ratelimit-remaining-{limit}", f"x-ratelimit-reset-{limit}"),
             (f"anthropic-ratelimit-{limit}-remaining", f"anthropic-ratelimit-{limit}-reset"),
         ):
-            if _number(headers.get(remaining)) == 0 and (text := headers.get(reset)):
-                wait = _until(text, headers, clock)
+            if number_of(headers.get(remaining)) == 0 and (text := headers.get(reset)):
+                wait = until(text, headers, clock)
                 if wait is not None:
                     waits.append(wait)
     if not waits:
@@ -99,15 +99,16 @@ def _reset(headers: Mapping[str, str], clock: Clock) -> float | None:
             ("ratelimit-remaining", "ratelimit-reset"),
         ):
             text = headers.get(reset)
-            if text and _number(headers.get(remaining) or "0") == 0:
-                wait = _until(text, headers, clock)
+            if text and number_of(headers.get(remaining) or "0") == 0:
+                wait = until(text, headers, clock)
                 if wait is not None:
                     waits.append(wait)
     return max(waits, default=None)
 
 
-def _until(text: str, headers: Mapping[str, str], clock: Clock) -> float | None:
-    number = _number(text)
+def until(text: str, headers: Mapping[str, str], clock: Clock) -> float | None:
+    """Return the seconds until a reset given as a duration, a point in time or a date."""
+    number = number_of(text)
     if number is not None and number >= _EPOCH:
         at = number / 1000 if number >= _EPOCH_MS else number
         return at - _now(headers, clock)
@@ -129,7 +130,7 @@ def _retry_info(body: object) -> float | None:
             return seconds(delay)
         whole, nanos = _get(delay, "seconds"), _get(delay, "nanos")
         if whole or nanos:
-            return (_number(str(whole or 0)) or 0.0) + (_number(str(nanos or 0)) or 0.0) / 1e9
+            return (number_of(str(whole or 0)) or 0.0) + (number_of(str(nanos or 0)) or 0.0) / 1e9
     return None
 
 
@@ -164,7 +165,8 @@ def _date(text: str) -> float | None:
         return None
 
 
-def _number(text: str | None) -> float | None:
+def number_of(text: str | None) -> float | None:
+    """Return a header's value as a number, None if it is none."""
     try:
         number = float(text) if text else None
     except ValueError:
