@@ -3,8 +3,8 @@
 Started by path, by `local_server`, and alone in its process: it imports nothing of ours, because
 loading a model holds the interpreter lock and a crash of native code must not end the sidecar.
 
-Protocol: one JSON line on stdin (`model`, `key`, `threads`, `maxTokens`), one JSON line on stdout
-(`address`, or `error` and `message`). Then it serves until stdin ends, which happens whenever the
+Protocol: one JSON line on stdin (an `Order`), one JSON line on stdout
+(a `Ready`). Then it serves until stdin ends, which happens whenever the
 parent goes away, however it goes. The API key comes through stdin because a process list and
 /proc show arguments and environments.
 """
@@ -21,6 +21,7 @@ class Order(msgspec.Struct, rename="camel"):
     """What the parent asks for. `max_tokens` bounds an answer that names no bound of its own."""
 
     model: str
+    alias: str
     key: str
     threads: int
     max_tokens: int | None = None
@@ -42,7 +43,7 @@ def serve(order: Order) -> tuple[Ready, object]:
         return Ready(error="import", message=str(problem)), None
     params = xllamacpp.CommonParams()
     params.model.path = order.model
-    params.model_alias = {os.path.basename(order.model).split(".Q", 1)[0].removesuffix(".gguf")}
+    params.model_alias = {order.alias}
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [order.key]

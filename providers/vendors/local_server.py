@@ -22,14 +22,14 @@ import msgspec
 from providers.errors import ConnectFailed, NotConfigured, ProviderError
 from providers.settings import ProviderSettings
 from providers.vendors.local_child import Order, Ready
-from providers.vendors.local_weights import MODEL_ID, Weights, find_weights
+from providers.vendors.local_weights import Weights, find_weights, model_name
 
 _CHILD = Path(__file__).with_name("local_child.py")
 _RUNTIME = "xllamacpp"
 _START_SECONDS = 180.0  # a large GGUF from a slow disk; the embedded model takes half a second
 _STOP_SECONDS = 2.0
 # A tiny model repeats itself until its context is full; a file of the user's own is left alone.
-_MAX_TOKENS = 1024
+MAX_TOKENS = 1024
 
 # What the child's environment may hold. No key of any provider is among it.
 _ENVIRONMENT = (
@@ -114,13 +114,14 @@ class LocalServer:
         settings = self._settings
         _require_runtime()
         weights = find_weights(settings.model_path, data_folder=self._data_folder)
-        name = MODEL_ID if weights.source != "modelPath" else weights.path.name
+        name = model_name(settings)
         self._on_status(f"Loading {name.removesuffix('-Instruct')} …")
         order = Order(
             model=str(weights.path),
+            alias=name,
             key=secrets.token_urlsafe(32),
             threads=settings.threads or default_threads(),
-            max_tokens=None if weights.source == "modelPath" else _MAX_TOKENS,
+            max_tokens=None if weights.source == "modelPath" else MAX_TOKENS,
         )
         process = await _spawn(_CHILD)
         try:

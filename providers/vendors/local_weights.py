@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import platformdirs
 
 from providers.errors import NotConfigured
+from providers.settings import ProviderSettings
 
 MODEL_ID = "SmolLM2-135M-Instruct"
 FILE_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -27,6 +28,13 @@ class Weights(NamedTuple):
 
     path: Path
     source: Literal["modelPath", "installed", "package"]
+
+
+def model_name(settings: ProviderSettings) -> str:
+    """Return what the model is called: as configured, else after its file."""
+    if settings.model:
+        return settings.model
+    return Path(settings.model_path).stem if settings.model_path else MODEL_ID
 
 
 def data_file(data_folder: Path | None = None) -> Path:
