@@ -38,12 +38,12 @@ def run(argv: list[str]) -> int:
 
 
 def _init(path: Path, *, force: bool) -> int:
+    if path.exists() and not force:
+        output.complain(f"{path} is there already; --force replaces it")
+        return FAILED
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_private(path, TEMPLATE, replace=force)
-    except FileExistsError:
-        output.complain(f"{path} is there already; --force replaces it")
-        return FAILED
     except OSError as error:
         output.complain(f"{path} cannot be written: {error.strerror or type(error).__name__}")
         return FAILED
@@ -52,33 +52,23 @@ def _init(path: Path, *, force: bool) -> int:
 
 
 def _write_private(path: Path, text: str, *, replace: bool) -> None:
-    """Write a file that only its owner can read, from its first moment on; whole or not at all.
+    """Write a file that only its owner can read, from its first moment on.
 
-    Raises `FileExistsError` unless `replace`.
+    One that is there is replaced as a whole, or else `FileExistsError` is raised.
     """
+    if not replace:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        return
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".config-")  # made with mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        if replace:
-            os.replace(name, path)
-        else:
-            _link_or_create(name, path, text)
+        os.replace(name, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
-
-
-def _link_or_create(name: str, path: Path, text: str) -> None:
-    """Give the file its name without ever replacing another."""
-    try:
-        os.link(name, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
 
 
 def _check(file: Path | None) -> int:
