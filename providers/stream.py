@@ -10,6 +10,7 @@ from typing import Protocol
 
 from providers.errors import Malformed, ProviderError, Truncated
 from providers.types import Finish, StreamToken
+from providers.wire.eventstream import EventStreamDecoder
 from providers.wire.json_array import JsonStreamParser
 from providers.wire.json_text import Lenient, SurrogateJoiner
 from providers.wire.ndjson import NdjsonDecoder
@@ -51,6 +52,7 @@ class WireFormat(Protocol):
 DECODERS: dict[str, Callable[[], FrameDecoder]] = {
     "sse": SseDecoder,
     "ndjson": NdjsonDecoder,
+    "eventstream": EventStreamDecoder,
     "json_array": JsonStreamParser,
 }
 """One line per framing."""
