@@ -62,12 +62,13 @@ async def test_a_stream_and_a_whole_answer_say_the_same(local: LocalProvider) ->
 
 @pytest.mark.asyncio
 async def test_many_requests_in_a_row_all_succeed(local: LocalProvider) -> None:
-    """With keep-alive, a quarter of those after a streamed answer would fail."""
+    """Each on a connection of its own: reused ones fail after a streamed answer."""
     request = ChatRequest(messages=QUESTION, max_tokens=1)
     for _ in range(15):
         async for _tokens in local.chat_stream(request):
             pass
         await local.chat(request)
+    assert local.context.client.connections(local.base_url) == (30, 0)
 
 
 @pytest.mark.asyncio
