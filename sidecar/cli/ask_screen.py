@@ -151,7 +151,7 @@ class Result(msgspec.Struct, rename="camel"):
 
 def summary(result: Result) -> str:
     """Return one line: who answered, tokens, cost and seconds."""
-    cost = "" if result.cost is None else f" · ${result.cost.usd:.4f}"
+    cost = f" · ${result.cost.usd:.4f}" if result.cost is not None and result.cost.usd else ""
     cut = {"length": " · cut at the token limit", "contentFilter": " · stopped by the filter"}
     return (
         f"{result.provider}/{result.model} · {result.usage.input_tokens} → "
