@@ -43,21 +43,18 @@ class Turn(NamedTuple):
     messages: list[Message]
 
 
-def turns(messages: list[Message], *, alternate: bool = False) -> list[Turn]:
+def turns(messages: list[Message]) -> list[Turn]:
     """Return the conversation without its system messages.
 
     Results of tools become one `user` turn, together with the user's text that follows them: the
-    formats want all results of one assistant turn in the next message, before its text. With
-    `alternate`, neighbours of the same role are always one turn.
+    formats want all results of one assistant turn in the next message, before its text.
     """
     out: list[Turn] = []
     for message in messages:
         if message.role == "system":
             continue
         role: Literal["user", "assistant"] = "assistant" if message.role == "assistant" else "user"
-        last = out[-1] if out else None
-        joins = last is not None and last.role == role
-        if joins and (alternate or (last is not None and last.messages[-1].role == "tool")):
+        if role == "user" and out and out[-1].messages[-1].role == "tool":
             out[-1].messages.append(message)
         else:
             out.append(Turn(role, [message]))
