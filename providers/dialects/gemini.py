@@ -35,7 +35,7 @@ class Gemini(Dialect):
         return f"/{profile.api_version}/{quote(model, safe='/@')}:{method}"
 
     def body(self, request: ChatRequest | CompletionRequest, *, stream: bool) -> dict[str, object]:
-        return build_body(request, self.profile)
+        return build_body(request, self.profile, stream=stream)
 
     def reader(self) -> Reader:
         return GeminiReader()

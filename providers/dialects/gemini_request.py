@@ -50,7 +50,7 @@ class GeminiProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_body(
-    request: ChatRequest | CompletionRequest, profile: GeminiProfile
+    request: ChatRequest | CompletionRequest, profile: GeminiProfile, *, stream: bool
 ) -> dict[str, object]:
     """Return the body. Raises `Unsupported` for a suffix."""
     system: list[str] = [request.system] if request.system else []
@@ -68,7 +68,7 @@ def build_body(
         body["tools"] = [{"functionDeclarations": _declarations(request)}]
     if request.tool_choice is not None and request.tools:
         body["toolConfig"] = {"functionCallingConfig": _tool_choice(request)}
-    config = generation_config(request, profile)
+    config = generation_config(request, profile, stream=stream)
     if config:
         body["generationConfig"] = config
     if profile.safety_settings:
@@ -77,11 +77,12 @@ def build_body(
 
 
 def generation_config(
-    request: ChatRequest | CompletionRequest, profile: GeminiProfile
+    request: ChatRequest | CompletionRequest, profile: GeminiProfile, *, stream: bool
 ) -> dict[str, object]:
     """Return what the request asks for, and the model's thinking.
 
-    A bare prompt goes out without the model's default of thinking, a conversation with it.
+    As in the port, the model's own default of thinking goes into a streamed conversation only; a
+    whole answer and a bare prompt go without.
     """
     config: dict[str, object] = {
         "temperature": request.temperature,
@@ -98,7 +99,7 @@ def generation_config(
             config["responseJsonSchema"] = schema
         case _:
             pass
-    unasked = isinstance(request, ChatRequest)
+    unasked = stream and isinstance(request, ChatRequest)
     config["thinkingConfig"] = thinking_config(request, unasked=unasked, vertex=profile.vertex)
     return {name: value for name, value in config.items() if value is not None}
 

@@ -269,6 +269,14 @@ def test_thinking(
     assert made.get("generationConfig", {}).get("thinkingConfig") == expected
 
 
+def test_a_whole_answer_goes_without_the_default_of_thinking() -> None:
+    request = ChatRequest(model="gemini-2.5-pro", messages=[user("x")])
+    assert "generationConfig" not in GEMINI.body(request, stream=False)
+    request.reasoning = Reasoning(budget_tokens=500)
+    asked = GEMINI.body(request, stream=False)["generationConfig"]
+    assert asked == {"thinkingConfig": {"thinkingBudget": 500, "includeThoughts": True}}
+
+
 def test_thinking_turned_off() -> None:
     for asked in (Reasoning(effort="none"), Reasoning(budget_tokens=0)):
         made = body(model="gemini-2.5-flash", reasoning=asked)
