@@ -117,12 +117,9 @@ def inline_image(image: Image) -> tuple[str, str] | None:
 
 
 class ThinkingPlan(NamedTuple):
-    """`max_tokens` is None where the request gives none and the model's default is unknown.
+    """`budget` is set for a model that takes tokens, `level` ("" = its own) for one that takes levels."""
 
-    `budget` is set for a model that takes tokens, `level` ("" = its own) for one that takes levels.
-    """
-
-    max_tokens: int | None
+    max_tokens: int
     budget: int | None = None
     level: str | None = None
 
@@ -136,24 +133,15 @@ def plan_thinking(
     wanted = always or bool(asked and (asked.budget_tokens is not None or effort is not None))
     off = effort == "none" or bool(asked and asked.budget_tokens == 0)
     if not wanted or off or not (rules.thinks or always):
-        return ThinkingPlan(_max_tokens(request, rules, max_output, DEFAULT_MAX_TOKENS))
-    max_tokens = _max_tokens(request, rules, max_output, THINKING_MAX_TOKENS)
+        limits = (DEFAULT_MAX_TOKENS, rules.max_output, max_output)
+        return ThinkingPlan(request.max_tokens or min(limit for limit in limits if limit))
+    # No catalog counts here: it may know the limit without thinking, and all that think have more.
+    max_tokens = request.max_tokens or THINKING_MAX_TOKENS
     if rules.adaptive:
         return ThinkingPlan(max_tokens, level="low" if effort == "minimal" else effort or "")
     budget = asked.budget_tokens if asked and asked.budget_tokens is not None else THINKING_BUDGET
-    return ThinkingPlan(max_tokens, budget=max(LEAST_BUDGET, min(budget, _share(max_tokens))))
-
-
-def _max_tokens(
-    request: RequestOptions, rules: ModelRules, max_output: int | None, default: int
-) -> int:
-    if request.max_tokens is not None:
-        return request.max_tokens
-    return min(limit for limit in (default, rules.max_output, max_output) if limit)
-
-
-def _share(max_tokens: int) -> int:
-    return int(max_tokens * MOST_OF_MAX)
+    most = int(max_tokens * MOST_OF_MAX)
+    return ThinkingPlan(max_tokens, budget=max(LEAST_BUDGET, min(budget, most)))
 
 
 # --- What belongs to whom ---------------------------------------------------------------

@@ -28,6 +28,7 @@ from providers.dialects.bedrock_models import (
     takes_result_status,
 )
 from providers.dialects.bedrock_schema import strict_schema
+from providers.dialects.call_ids import openai_call_id
 from providers.errors import Unsupported
 from providers.types import (
     ChatRequest,
@@ -215,7 +216,7 @@ def _turn_blocks(turn: Turn, status: bool) -> list[Block]:
                 blocks.append(block)
         for call in message.tool_calls:
             arguments = arguments_object(call.arguments)
-            use = {"toolUseId": call.id, "name": call.name, "input": arguments}
+            use = {"toolUseId": openai_call_id(call.id), "name": call.name, "input": arguments}
             blocks.append({"toolUse": use})
     return blocks
 
@@ -261,7 +262,10 @@ def _tool_result(message: Message, status: bool) -> Block:
             blocks.append({"text": part.text})
         elif isinstance(part, Image):
             blocks.append(_image(part))
-    result: Block = {"toolUseId": message.tool_call_id or "", "content": blocks or [{"text": ""}]}
+    result: Block = {
+        "toolUseId": openai_call_id(message.tool_call_id or ""),
+        "content": blocks or [{"text": ""}],
+    }
     if status:
         result["status"] = "error" if message.is_error else "success"
     return {"toolResult": result}
