@@ -6,6 +6,7 @@ lone surrogates, an answer that is cut short never looks like a whole one.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from providers.errors import Malformed, ProviderError, Truncated
@@ -141,6 +142,8 @@ class StreamProcessor:
         frames = self._decoder.end()
         if not frames and not self._framed:
             self._refuse_foreign()
+        elif not frames and not self._reader.finished:
+            self._read_bare_error(out)
         for event, data in frames:
             try:
                 self._read(event, data, out)
@@ -161,6 +164,13 @@ class StreamProcessor:
         if self._joiner is None:
             self._joiner = SurrogateJoiner()
         return self._joiner.join(out)
+
+    def _read_bare_error(self, out: list[StreamToken]) -> None:
+        """Read an error document that ends a stream outside of any frame, as Google's does."""
+        body = bytes(getattr(self._decoder, "foreign", b"")).strip()
+        if body[:1] == b"{":
+            with suppress(Malformed):  # cut as well: then the answer is truncated, no more
+                self._read("error", body, out)
 
     def _refuse_foreign(self) -> None:
         """A body with no frame in it: an error document keeps its own kind, the rest is refused."""

@@ -146,7 +146,6 @@ class GeminiReader(Reader):
         "_code",
         "_finish",
         "_partial",
-        "_reported",
         "_started",
         "_usage",
         "finished",
@@ -160,8 +159,7 @@ class GeminiReader(Reader):
         self._partial: PartialCall | None = None  # a call whose arguments come in pieces
         self._code: _Code | None = None  # code whose output has not come yet
         self._cited: set[str] = set()
-        self._usage: _Usage | None = None
-        self._reported = False  # the latest usage has been told
+        self._usage: _Usage | None = None  # as it was told last
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
         try:
@@ -190,9 +188,6 @@ class GeminiReader(Reader):
 
     def end(self, out: list[StreamToken]) -> None:
         self._flush(out)
-        if self._usage is not None and not self._reported:
-            self._reported = True
-            out.append(UsageReport(_usage_of(self._usage)))
         if self._finish is None:
             raise Truncated("the stream ended without a finishReason")
         out.append(self._finish)
@@ -291,16 +286,14 @@ class GeminiReader(Reader):
                 out.append(Citation(source.uri, source.title or None))
 
     def _take_usage(self, new: _Usage, out: list[StreamToken]) -> None:
-        """Keep the latest; tell the first, so that an answer that is cut short has one.
+        """Tell each usage that differs from the one before: each is a whole of its own.
 
-        Each chunk's is a whole of its own. The last is told at the end: telling each would be a
-        report per token.
+        Not the last only, because an answer that is cut short is paid for, too.
         """
         if new.prompt_token_count is None and new.candidates_token_count is None:
             return  # says something else, as the kind of traffic
-        self._reported = self._usage is None
-        self._usage = new
-        if self._reported:
+        if new != self._usage:
+            self._usage = new
             out.append(UsageReport(_usage_of(new)))
 
 

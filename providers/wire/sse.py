@@ -27,8 +27,8 @@ class SseDecoder:
     """Decodes one event stream.
 
     `last_id` and `retry` (milliseconds) are what the stream last said, "" and None before that.
-    `foreign` holds what came before the first event and is no field of the standard: the body of
-    an answer that is no event stream at all.
+    `foreign` holds what came since the last event and is no field of the standard: the body of an
+    answer that is no event stream at all, or a document that ends one.
     """
 
     __slots__ = (
@@ -119,8 +119,6 @@ class SseDecoder:
             self._lines(self._split(chunk), out)
         if len(self._tail) + self._size > EVENT_LIMIT:
             self._too_large = True
-        if out and self.foreign:
-            self.foreign.clear()
         self._idle = not (
             self._tail
             or self._data is not None
@@ -179,6 +177,8 @@ class SseDecoder:
                         return
                     out.append((name, data))
                     data = None
+                    if self.foreign:
+                        self.foreign.clear()
                 name = ""
             elif line[:6] == b"data: " and data is None:
                 data = line[6:]

@@ -301,6 +301,20 @@ def test_an_error_inside_the_stream_keeps_its_kind() -> None:
     assert error is not None and error.kind == "rateLimit"
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_error_outside_of_any_event(indent: int | None) -> None:
+    bare = json.dumps(FAILURE, indent=indent).encode()
+    for ending in (b"", b"\n", b"\r\n\r\n"):
+        answer, error, _ = answer_of(SSE, sse(chunk({"text": "par"})) + bare + ending)
+        assert answer.text == "par"
+        assert error is not None and (error.kind, error.status) == ("overloaded", 503)
+    # Cut as well, it is an answer cut short; after the end, it changes nothing.
+    _, error, _ = answer_of(SSE, sse(chunk({"text": "par"})) + bare[:-9])
+    assert error is not None and error.kind == "truncatedStream"
+    _, error, _ = answer_of(SSE, sse(chunk({"text": "par"}, finish="STOP")) + bare)
+    assert error is None
+
+
 def test_what_is_not_the_format() -> None:
     for body in (b"data: {nope\r\n\r\n", b"data: [1]\r\n\r\n", b'data: {"candidates": 3}\r\n\r\n'):
         _, error = tokens_of(SSE, [body])
