@@ -62,7 +62,7 @@ def private_environment(home: str) -> dict[str, str]:
 class Sink(threading.Thread):
     """Drains a side's stdout: notes when each block came, counts answers and errors."""
 
-    MARKS = (b'"result":', b'"code":-32')
+    MARKS = (b'"result":', b'"code":-32', b'"code": -32')
     KEPT = 16
 
     def __init__(self, fd: int) -> None:
