@@ -140,10 +140,16 @@ class HttpProvider(AiProvider):
     # --- the nine methods -----------------------------------------------------------
 
     async def complete(self, request: CompletionRequest) -> CompletionResponse:
-        return await self._unary(request if request.suffix is not None else request.to_chat())
+        return await self._unary(self._as_asked(request))
 
     def complete_stream(self, request: CompletionRequest) -> TokenStream:
-        return self._stream(request if request.suffix is not None else request.to_chat())
+        return self._stream(self._as_asked(request))
+
+    def _as_asked(self, request: CompletionRequest) -> ChatRequest | CompletionRequest:
+        """A prompt is a conversation of one turn, except to fill in, or where only prompts go."""
+        if request.suffix is not None or self.settings.api == "completions":
+            return request
+        return request.to_chat()
 
     async def chat(self, request: ChatRequest) -> CompletionResponse:
         return await self._unary(request)
