@@ -43,6 +43,7 @@ __all__ = ["HttpClient", "HttpDescription", "HttpRequest", "HttpResponse"]
 
 USER_AGENT = b"ai-sidecar"
 _URLS_KEPT = 64
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 
 
 class HttpDescription(msgspec.Struct):
@@ -161,10 +162,14 @@ class HttpClient:
 
 
 def _message(request: HttpRequest, url: httpx.URL) -> httpx.Request:
-    try:
-        headers = [(n.encode("ascii"), v.encode()) for n, v in request.headers.items()]
-    except UnicodeError:
-        raise NotConfigured("a header's name, or its value, cannot be encoded") from None
+    headers: list[tuple[bytes, bytes]] = []
+    for name, value in request.headers.items():
+        if not _NAME.fullmatch(name):
+            raise NotConfigured("the name of a header is not one")
+        try:
+            headers.append((name.encode("ascii"), value.encode()))
+        except UnicodeError:
+            raise NotConfigured(f"the value of the header {name!r} is not text") from None
     names = {name.lower() for name, _ in headers}
     if b"user-agent" not in names:
         headers.append((b"User-Agent", USER_AGENT))

@@ -5,6 +5,7 @@ another exchange (`released`) and when it never will again (`lost`), each once.
 """
 
 import asyncio
+import ssl
 from typing import Protocol
 
 import httptools
@@ -162,8 +163,19 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         exchange = self._exchange
-        if exchange is not None and self._until_close and exchange.status:
+        if exchange is not None and exchange.status and self._until_close and self._meant():
             self._finish(exchange)
+
+    def _meant(self) -> bool:
+        """Return whether an end of file is the peer's: over TLS, only after its close_notify."""
+        assert self._transport is not None
+        tls = self._transport.get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            return not tls.read(1)
+        except ssl.SSLError:  # OpenSSL would still wait for more
+            return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         exchange = self._exchange
@@ -215,6 +227,8 @@ class Connection(asyncio.Protocol):
                 raise Refused("the answer switches to another protocol, unasked")
             self._interim = True
             return
+        if parser.get_http_version()[0] != "1":
+            raise Refused("the answer is of an HTTP version that was not asked for")
         self._in_head = False
         self._keep_alive = parser.should_keep_alive()
         self._until_close = not self._keep_alive and _ends_by_close(status, self._headers)

@@ -16,6 +16,7 @@ from providers.http.exchange import TotalTimeout
 from providers.http.lean_httpx import httpx
 
 HAPPY_EYEBALLS_DELAY = 0.25  # seconds; RFC 8305, section 8
+CLOSED = "the client has been closed"
 
 
 class Origin:
@@ -41,6 +42,7 @@ class Origin:
         self._places = 0  # taken: by connections, and by those about to be made
         self._waiters: OrderedDict[asyncio.Future[Connection | None], None] = OrderedDict()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
         self.opened = 0
         self.reused = 0
 
@@ -61,6 +63,8 @@ class Origin:
         then on, seconds to connect (TLS included). Raises `httpx.PoolTimeout`, `ConnectTimeout`,
         `ConnectError`.
         """
+        if self._closed:
+            raise httpx.ConnectError(CLOSED)
         if not fresh and (idle := self.idle_connection()) is not None:
             return idle
         if self._places >= self._limit and self._idle:
@@ -86,7 +90,7 @@ class Origin:
                 return await waiter
         except BaseException as error:
             self._waiters.pop(waiter, None)
-            if waiter.done() and not waiter.cancelled():
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._give_back(waiter.result())
             if isinstance(error, TimeoutError):
                 raise httpx.PoolTimeout(
@@ -183,7 +187,12 @@ class Origin:
         return len(self._all)
 
     def close(self) -> None:
-        """Close every connection, also those in use."""
+        """Close every connection, also those in use, and fail whoever waits for one."""
+        self._closed = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(httpx.ConnectError(CLOSED))
+        self._waiters.clear()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None

@@ -185,8 +185,8 @@ class ProxiedResponse(HttpResponse):
             async with self._watch.between_chunks():
                 return await anext(self._body)
         except StopAsyncIteration:
-            self._ended = True
-            self.close()
+            self._ended = self._closed = True
+            await self._response.aclose()  # gives the connection back
             return b""
         except TimeoutError as error:
             raise self._watch.expired() from error

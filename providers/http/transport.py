@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 
 from providers.http.exchange import Bounds, Exchange
 from providers.http.lean_httpx import httpx
-from providers.http.pool import Origin
+from providers.http.pool import CLOSED, Origin
 
 STALE_WINDOW = 2.0
 """Seconds after which a reused connection that closes without a word is no longer taken for one
@@ -84,9 +84,11 @@ class Transport(httpx.AsyncBaseTransport):
         origin = self._origins.get(key)
         if origin is None:
             if self._closed:
-                raise RuntimeError("the transport has been closed")
+                raise httpx.ConnectError(CLOSED)
             if url.scheme not in _PORTS or not url.raw_host:
                 raise httpx.UnsupportedProtocol("the URL must begin with http:// or https://")
+            if url.port is not None and not 0 < url.port < 65536:
+                raise httpx.UnsupportedProtocol("the URL's port is not one")
             origin = self._origins[key] = Origin(
                 url.raw_host.decode("ascii"),
                 url.port or _PORTS[url.scheme],

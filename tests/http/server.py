@@ -5,14 +5,14 @@
     gate.open(); await server.aclose()
 
 A script is a list of steps: bytes (sent as one write, and flushed), a `Gate` (wait until the test
-opens it), a number (seconds), `CLOSE`, `RESET` (a TCP reset), `HALF` (end of our side only), or
-`BODY` (only in a `Script(early=True)`: read the request's body now). Each request takes the next
-script; the last one is repeated. A function `(Recorded) -> script` may stand for all of them.
+opens it), a number (seconds), `CLOSE`, `CUT` (close without TLS's goodbye), `RESET` (a TCP reset),
+`HALF` (end of our side only), or `BODY` (only in a `Script(early=True)`: read the request's body
+now). Each request takes the next script; the last one is repeated. A function `(Recorded) ->
+script` may stand for all of them.
 When the client closes, the script that is running is cut off and `closed_at` is set.
 """
 
 import asyncio
-import contextlib
 import socket
 import ssl
 import struct
@@ -43,7 +43,8 @@ class _Mark:
         return self.name
 
 
-CLOSE, RESET, HALF, BODY = _Mark("CLOSE"), _Mark("RESET"), _Mark("HALF"), _Mark("BODY")
+CLOSE, CUT, RESET = _Mark("CLOSE"), _Mark("CUT"), _Mark("RESET")
+HALF, BODY = _Mark("HALF"), _Mark("BODY")
 Step = bytes | Gate | float | int | _Mark
 
 
@@ -77,8 +78,13 @@ class Recording:
     server_name: str | None = None
     closed_at: float | None = None
     sent: int = 0
-    requests: list[Recorded] = field(default_factory=list)
-    _closed: asyncio.Event = field(default_factory=asyncio.Event)
+    requests: list[Recorded] = field(default_factory=list, repr=False)
+    _closed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+    def mark_closed(self, at: float) -> None:
+        if self.closed_at is None:
+            self.closed_at = at
+            self._closed.set()
 
     async def closed(self, within: float = 5.0) -> float:
         """Wait for the client to close, and return when it did."""
@@ -95,9 +101,10 @@ class RawServer:
 
     def __init__(self, scripts: "Sequence[Script | Sequence[Step]] | Handler") -> None:
         self._scripts = scripts
+        self._begun = 0
         self._server: asyncio.Server | None = None
-        self._context: ssl.SSLContext | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tls = False
+        self._peers: set[_Peer] = set()
         self._arrived = asyncio.Event()
         self.host = "127.0.0.1"
         self.port = 0
@@ -112,26 +119,35 @@ class RawServer:
         host: str = "127.0.0.1",
         port: int = 0,
         context: ssl.SSLContext | None = None,
-        receive_buffer: int | None = None,
+        buffers: int | None = None,
     ) -> "RawServer":
+        """Listen. `buffers`: bytes of the sockets' buffers, to make flow control show early."""
         self = cls(handler if handler is not None else scripts)
-        self._context = context
+        self._tls = context is not None
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        # With the protocol named, or asyncio does not switch Nagle's delay off.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if receive_buffer is not None:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if buffers is not None:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffers)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffers)
         listening.bind((host, port))
-        self._server = await asyncio.start_server(
-            self._accept, sock=listening, ssl=context, backlog=2048, limit=1 << 20
+        listening.setblocking(False)
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Peer(self), sock=listening, ssl=context, backlog=2048
         )
         self.host, self.port = listening.getsockname()[:2]
         return self
 
+    def script(self, *scripts: "Script | Sequence[Step]") -> None:
+        """From now on, answer with these."""
+        self._scripts = scripts
+        self._begun = len(self.requests)
+
     @property
     def origin(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self._context else 'http'}://{host}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -149,155 +165,179 @@ class RawServer:
                 await self._arrived.wait()
         return self.requests[count - 1]
 
+    async def connected(self, count: int, within: float = 5.0) -> Recording:
+        """Wait until `count` connections have come, and return the last of them."""
+        async with asyncio.timeout(within):
+            while len(self.connections) < count:
+                self._arrived.clear()
+                await self._arrived.wait()
+        return self.connections[count - 1]
+
     async def aclose(self) -> None:
+        """Stop listening, and reset what is open."""
         assert self._server is not None
         self._server.close()
-        for task in list(self._tasks):
+        # asyncio may be half way through accepting one, and would leave its socket open.
+        names = {t: getattr(t.get_coro(), "__name__", "") for t in asyncio.all_tasks()}
+        accepting = [t for t, name in names.items() if name.startswith("_accept_connection")]
+        if accepting:
+            await asyncio.wait(accepting, timeout=1)
+        tasks = [peer.task for peer in self._peers if peer.task is not None]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        while self._peers:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
-    # --- one connection -----------------------------------------------------------
+    # --- what its connections tell it -----------------------------------------------
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        loop = asyncio.get_running_loop()
-        record = Recording(loop.time(), len(self.connections))
-        tls = writer.get_extra_info("ssl_object")
-        record.server_name = getattr(tls, "sni", None)
-        self.connections.append(record)
-        try:
-            await self._serve(reader, writer, record)
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass
-        except asyncio.CancelledError:
-            if not task.cancelling():
-                raise
-        finally:
-            self._tasks.discard(task)
-            _mark_closed(record)
-            writer.transport.abort()
-            with contextlib.suppress(Exception):
-                await writer.wait_closed()
+    def opened(self, peer: "_Peer") -> None:
+        self._peers.add(peer)
+        self.connections.append(peer.record)
+        self._arrived.set()
 
-    async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, record: Recording
-    ) -> None:
-        while True:
-            request = await self._read_head(reader, record)
-            if request is None:
-                return
-            script = self._next_script(request)
-            if not script.early:
-                request.body = await _read_body(reader, request)
-            self.requests.append(request)
-            record.requests.append(request)
-            self._arrived.set()
-            play = asyncio.ensure_future(self._play(script, reader, writer, request))
-            if not await self._until_done_or_closed(play, reader, script, record):
-                return
+    def gone(self, peer: "_Peer") -> None:
+        self._peers.discard(peer)
 
-    async def _until_done_or_closed(
-        self,
-        play: "asyncio.Future[bool]",
-        reader: asyncio.StreamReader,
-        script: Script,
-        record: Recording,
-    ) -> bool:
-        """Wait for the script, which a client that goes away ends. Return whether to go on."""
-        watch = asyncio.ensure_future(_client_gone(reader)) if not script.early else None
-        try:
-            waiting = {play, watch} if watch is not None else {play}
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if play.done():
-                return play.result()
-            _mark_closed(record)
-            return False
-        finally:
-            for future in (play, watch):
-                if future is not None and not future.done():
-                    future.cancel()
-                    with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                        await future
-
-    async def _read_head(self, reader: asyncio.StreamReader, record: Recording) -> Recorded | None:
-        try:
-            raw = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.IncompleteReadError:
-            return None
-        first, *lines = raw.decode("latin-1").split("\r\n")
-        method, path, _ = first.split(" ", 2)
-        headers = {}
-        for line in lines:
-            if line:
-                name, _, value = line.partition(":")
-                headers[name.lower()] = value.strip()
-        at = asyncio.get_running_loop().time()
-        return Recorded(method, path, headers, raw, record, at)
-
-    def _next_script(self, request: Recorded) -> Script:
+    def next_script(self, request: Recorded) -> Script:
         if callable(self._scripts):
             chosen = self._scripts(request)
         else:
-            chosen = self._scripts[min(len(self.requests), len(self._scripts) - 1)]
+            chosen = self._scripts[min(len(self.requests) - self._begun, len(self._scripts) - 1)]
+        self.requests.append(request)
         return chosen if isinstance(chosen, Script) else Script(chosen)
 
-    async def _play(
-        self,
-        script: Script,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        request: Recorded,
-    ) -> bool:
+    def recorded(self) -> None:
+        self._arrived.set()
+
+
+class _Peer(asyncio.Protocol):
+    """One accepted connection. Reads at most 64 kB ahead of what a script wants."""
+
+    def __init__(self, server: RawServer) -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray()
+        self._change = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._transport: asyncio.Transport | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.record = Recording(0.0, len(server.connections))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.record.opened_at = self._loop.time()
+        self.record.number = len(self._server.connections)
+        self.record.server_name = getattr(transport.get_extra_info("ssl_object"), "sni", None)
+        self._server.opened(self)
+        self.task = self._loop.create_task(self._serve())
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._buffer += data
+        self._change.set()
+        if len(self._buffer) > 65536:
+            self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def eof_received(self) -> None:
+        self._mark_closed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._mark_closed()
+        self._server.gone(self)
+
+    def _mark_closed(self) -> None:
+        self.record.mark_closed(self._loop.time())
+        if self.task is not None:
+            self.task.cancel()
+
+    # --- one request after the other ----------------------------------------------------
+
+    async def _serve(self) -> None:
+        assert self._transport is not None
+        try:
+            while await self._one():
+                pass
+        finally:
+            self._transport.abort()
+
+    async def _one(self) -> bool:
+        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+            await self._more()
+        request = self._parse(self._take(end + 4))
+        script = self._server.next_script(request)
+        self.record.requests.append(request)
+        if not script.early:
+            await self._read_body(request)
+        self._server.recorded()
         for step in script.steps:
-            if isinstance(step, bytes):
-                writer.write(step)
-                await writer.drain()
-                request.connection.sent += len(step)
-            elif isinstance(step, Gate):
-                await step.wait()
-            elif isinstance(step, (int, float)):
-                await asyncio.sleep(step)
-            elif step is BODY:
-                request.body = await _read_body(reader, request)
-            elif step is HALF:
-                writer.write_eof()
-            elif step is CLOSE:
-                writer.close()
-                return False
-            else:
-                # Linger 0 turns the close into a reset.
-                sock = writer.get_extra_info("socket")
-                linger = struct.pack("ii", 1, 0)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                writer.transport.abort()
+            if not await self._do(step, request):
                 return False
         return True
 
+    def _parse(self, raw: bytes) -> Recorded:
+        first, *lines = raw.decode("latin-1").split("\r\n")
+        method, path, _ = first.split(" ", 2)
+        pairs = (line.partition(":") for line in lines if line)
+        headers = {name.lower(): value.strip() for name, _, value in pairs}
+        return Recorded(method, path, headers, raw, self.record, self._loop.time())
 
-def _mark_closed(record: Recording) -> None:
-    if record.closed_at is None:
-        record.closed_at = asyncio.get_running_loop().time()
-        record._closed.set()
+    async def _do(self, step: Step, request: Recorded) -> bool:
+        assert self._transport is not None
+        if isinstance(step, bytes):
+            self._transport.write(step)
+            await self._writable.wait()
+            self.record.sent += len(step)
+        elif isinstance(step, Gate):
+            await step.wait()
+        elif isinstance(step, (int, float)):
+            await asyncio.sleep(step)
+        elif step is BODY:
+            await self._read_body(request)
+        elif step is HALF:
+            self._transport.write_eof()
+        elif step is CLOSE:
+            self._transport.close()
+            await asyncio.sleep(3600)  # until connection_lost: what is buffered goes out first
+        elif step is CUT:
+            return False
+        else:
+            # Linger 0 turns the close into a reset.
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return False
+        return True
 
+    async def _read_body(self, request: Recorded) -> None:
+        length = int(request.headers.get("content-length", "0"))
+        parts: list[bytes] = []
+        while length:
+            if not self._buffer:
+                await self._more()
+            parts.append(self._take(min(length, len(self._buffer))))
+            length -= len(parts[-1])
+        request.body = b"".join(parts)
 
-async def _client_gone(reader: asyncio.StreamReader) -> None:
-    """Return when the client has closed (a request that comes meanwhile stays unread)."""
-    while not reader.at_eof() and reader.exception() is None and not reader._eof:  # type: ignore[attr-defined]
-        if reader._buffer:  # type: ignore[attr-defined]
-            await asyncio.sleep(0.01)
-            continue
-        try:
-            await reader._wait_for_data("watch")  # type: ignore[attr-defined]
-        except ConnectionError:
-            return
+    async def _more(self) -> None:
+        self._change.clear()
+        await self._change.wait()
 
-
-async def _read_body(reader: asyncio.StreamReader, request: Recorded) -> bytes:
-    length = int(request.headers.get("content-length", "0"))
-    return await reader.readexactly(length)
+    def _take(self, size: int) -> bytes:
+        assert self._transport is not None
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        if len(self._buffer) <= 65536 and not self._transport.is_closing():
+            self._transport.resume_reading()
+        return data
 
 
 # --- Bytes --------------------------------------------------------------------------
@@ -333,8 +373,8 @@ def chunked(*parts: bytes, headers: dict[str, str] | None = None) -> list[Step]:
     return [head(headers=headers), *(chunk(p) for p in parts), END]
 
 
-def server_context(certificate: "object", *, authority: "object" = None) -> ssl.SSLContext:
-    """Return a TLS context for a trustme certificate; it remembers the SNI it was asked for."""
+def server_context(certificate: object) -> ssl.SSLContext:
+    """Return a TLS context for a trustme certificate, which records the name asked for (SNI)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)  # type: ignore[attr-defined]
 
