@@ -11,7 +11,13 @@ import msgspec
 
 from providers.dialects.base import Reader
 from providers.dialects.errors import error_of_event
-from providers.dialects.openai_chat_wire import Choice, Chunk, Delta, finish_reason
+from providers.dialects.openai_chat_wire import (
+    Choice,
+    Chunk,
+    Delta,
+    WireToolCall,
+    finish_reason,
+)
 from providers.dialects.openai_usage import WireUsage, is_said, report
 from providers.dialects.reasoning_details import ReasoningDetails, detail_text, encoded
 from providers.dialects.think_tags import ThinkTags
@@ -209,14 +215,9 @@ class ChatReader(Reader):
             self._text(delta.refusal, out)
         if delta.tool_calls:
             for call in delta.tool_calls:
-                function = call.function
-                self._calls.add(
-                    call.index,
-                    None if call.id is None else str(call.id),
-                    function.name if function else None,
-                    _arguments(function.arguments) if function else None,
-                    out,
-                )
+                name, arguments = _called(call)
+                call_id = None if call.id is None else str(call.id)
+                self._calls.add(call.index, call_id, name, arguments, out)
             self._has_content = True
         if delta.function_call is not None:
             called = delta.function_call
@@ -319,6 +320,15 @@ class ChatReader(Reader):
         if self._usage is not None and is_said(self._usage):
             out.append(report(self._usage))
         out.append(Finish(finish_reason(self._raw_finish, refused=self._refused), self._raw_finish))
+
+
+def _called(call: WireToolCall) -> tuple[str | None, str | None]:
+    """Return name and arguments of a fragment."""
+    if call.function is not None:
+        return call.function.name, _arguments(call.function.arguments)
+    if call.custom is not None:
+        return call.custom.name, call.custom.input
+    return None, None
 
 
 def _arguments(value: str | dict[str, Any] | list[Any] | None) -> str | None:

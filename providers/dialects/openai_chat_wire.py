@@ -19,10 +19,18 @@ class WireFunction(msgspec.Struct, gc=False):
     arguments: str | dict[str, Any] | list[Any] | None = None
 
 
+class WireCustom(msgspec.Struct, gc=False):
+    """A call whose input is free text."""
+
+    name: str | None = None
+    input: str | None = None
+
+
 class WireToolCall(msgspec.Struct, gc=False):
     index: int | None = None
     id: str | int | None = None
     function: WireFunction | None = None
+    custom: WireCustom | None = None
 
 
 class WireAnnotation(msgspec.Struct, gc=False):

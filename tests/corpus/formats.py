@@ -1,0 +1,100 @@
+"""Which dialect reads which recorded format, and what the service's words mean.
+
+One line per wire format: add a line to `FORMATS` for a new dialect. The finish tables are written
+down here a second time on purpose: they are what the dialects' own tables are checked against.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from providers.dialects.base import Dialect
+from providers.dialects.openai_chat import ChatProfile, OpenAiChat
+from providers.dialects.openai_completions import OpenAiCompletions
+from providers.dialects.openai_responses import OpenAiResponses
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the rows of one wire format are read, and what is expected of them."""
+
+    dialect: Callable[[Row], Dialect]
+    finish: Callable[[Row], str | None]
+    text: Callable[[Row], str] = lambda row: row["expected"]["text"]
+    input_tokens: Callable[[Mapping[str, Any]], int | None] = lambda usage: None
+    output_tokens: Callable[[Mapping[str, Any]], int | None] = lambda usage: None
+
+
+OPENAI_FINISH = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "toolCalls",
+    "function_call": "toolCalls",
+    "content_filter": "contentFilter",
+    None: "other",
+    "": "other",
+}
+
+
+def chat_finish(row: Row) -> str | None:
+    if row["expected"].get("refusal"):
+        return "contentFilter"
+    return OPENAI_FINISH.get(row["expected"]["finish_reason"])
+
+
+def responses_finish(row: Row) -> str | None:
+    expected = row["expected"]
+    if expected.get("refusal"):
+        return "contentFilter"
+    if expected["finish_reason"] == "incomplete":
+        reason = expected["incomplete_details"]["reason"]
+        return {"max_output_tokens": "length", "content_filter": "contentFilter"}[reason]
+    return "toolCalls" if expected["tool_calls"] else "stop"
+
+
+def with_refusal(row: Row) -> str:
+    """A refusal's text is the answer's text (wire contract, "Status to kind").
+
+    Content that is an object (Cloudflare's JSON mode) is its JSON: without it there is no answer.
+    """
+    if "content_object" in row["expected"]:
+        return json.dumps(row["expected"]["content_object"], separators=(",", ":"))
+    return row["expected"]["text"] + (row["expected"].get("refusal") or "")
+
+
+def openai_input(usage: Mapping[str, Any]) -> int | None:
+    return usage.get("prompt_tokens", usage.get("input_tokens"))
+
+
+def openai_output(usage: Mapping[str, Any]) -> int | None:
+    output = usage.get("completion_tokens", usage.get("output_tokens"))
+    reasoning = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    beside = (usage.get("prompt_tokens") or 0) + (output or 0) + (reasoning or 0)
+    if reasoning and usage.get("total_tokens") == beside:
+        return output + reasoning  # xAI counts reasoning beside the completion
+    return output
+
+
+CHAT = OpenAiChat(ChatProfile(keep_details=True))
+RESPONSES = OpenAiResponses()
+COMPLETIONS = OpenAiCompletions()
+
+
+def openai(dialect: Dialect, finish: Callable[[Row], str | None]) -> Format:
+    return Format(lambda row: dialect, finish, with_refusal, openai_input, openai_output)
+
+
+FORMATS: dict[str, Format] = {
+    "openai-chat-sse": openai(CHAT, chat_finish),
+    "openai-chat-json": openai(CHAT, chat_finish),
+    "openai-responses-sse": openai(RESPONSES, responses_finish),
+    "openai-responses-json": openai(RESPONSES, responses_finish),
+    "openai-completions-sse": openai(COMPLETIONS, chat_finish),
+    "openai-completions-json": openai(COMPLETIONS, chat_finish),
+    "errors-openai-chat": openai(CHAT, chat_finish),
+    "errors-openai-responses": openai(RESPONSES, responses_finish),
+    "errors-openai-completions": openai(COMPLETIONS, chat_finish),
+}

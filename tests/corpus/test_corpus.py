@@ -1,0 +1,55 @@
+"""The recorded answers of the real services are read as they were meant, however they are cut."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.corpus.formats import FORMATS, Row
+from tests.corpus.known import KNOWN, reason_of
+from tests.corpus.replay import body_of, differences, replay, rows
+
+SHARE = {"stream": 0.99, "unary": 0.98, "error": 0.98}
+BYTE_BY_BYTE_LIMIT = (
+    6000  # bytes; larger bodies are cut at random places only, for the time it takes
+)
+
+
+@pytest.fixture(scope="module")
+def recorded(shared: Path) -> list[Row]:
+    found = rows(shared)
+    assert found
+    return found
+
+
+def test_as_recorded(recorded: list[Row], shared: Path) -> None:
+    unknown: list[str] = []
+    used: set[str] = set()
+    total: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    for row in recorded:
+        total[row["kind"]] += 1
+        found = differences(row, replay(row, body_of(row, shared)))
+        if found:
+            wrong[row["kind"]] += 1
+            used |= {start for start in KNOWN if row["id"].startswith(start)}
+            if reason_of(row) is None:
+                unknown.append(f"{row['wire_format']} {row['id']}: {'; '.join(found)}")
+    assert not unknown, "\n".join(unknown)
+    assert used == set(KNOWN), "a reason that is no longer needed is taken off the list"
+    for kind, count in total.items():
+        assert 1 - wrong[kind] / count >= SHARE[kind], f"{wrong[kind]} of {count} {kind}"
+
+
+@pytest.mark.parametrize("wire_format", [name for name in FORMATS if not name.startswith("errors")])
+def test_cuts_make_no_difference(wire_format: str, recorded: list[Row], shared: Path) -> None:
+    for row in recorded:
+        if row["wire_format"] != wire_format or row["kind"] != "stream":
+            continue
+        body = body_of(row, shared)
+        whole = replay(row, body)
+        ways = ["random"] if len(body) > BYTE_BY_BYTE_LIMIT else ["random", "bytes"]
+        for way in ways:
+            cut = replay(row, body, way)
+            assert cut.tokens == whole.tokens, (row["id"], way)
+            assert str(cut.error) == str(whole.error), (row["id"], way)
