@@ -114,11 +114,7 @@ def server_capabilities(params: Any) -> dict[str, Any]:
     """
     return {
         "positionEncoding": position_encoding(params),
-        "textDocumentSync": {
-            "openClose": True,
-            "change": _INCREMENTAL,
-            "save": False,
-        },
+        "textDocumentSync": _text_document_sync(params),
         "executeCommandProvider": {"commands": COMMANDS},
         "workspace": {
             "workspaceFolders": {"supported": True, "changeNotifications": True},
@@ -126,6 +122,16 @@ def server_capabilities(params: Any) -> dict[str, Any]:
         },
         "experimental": {"aiSidecar": our_capability()},
     }
+
+
+def _text_document_sync(params: Any) -> dict[str, Any]:
+    """Return the sync options. To a client that can tell of a save before it, we say no to that."""
+    can = at(params, "capabilities", "textDocument", "synchronization")
+    options: dict[str, Any] = {"openClose": True, "change": _INCREMENTAL, "save": False}
+    for name in ("willSave", "willSaveWaitUntil"):
+        if at(can, name) is not None:
+            options[name] = False
+    return options
 
 
 def our_capability() -> dict[str, Any]:

@@ -215,6 +215,8 @@ class Connection:
         call = Call(self, method, message_id)
         self._calls.setdefault(message_id, []).append(call)
         call.task = self._loop.create_task(self._run(call, params))
+        # A task that is cancelled before its first step never runs at all.
+        call.task.add_done_callback(lambda _: self._finish(call, _cancelled()))
         if self.on_busy is not None:
             self.on_busy(len(self._calls))
 
@@ -223,18 +225,13 @@ class Connection:
             if self._session is None:
                 await asyncio.shield(self._ready)
             result = await self._handlers[call.method](self._session, params, call)
-        except asyncio.CancelledError as error:
-            self._finish(call, rpc_error(error))
         except Exception as error:
             answer = rpc_error(error)
             if answer.code == INTERNAL_ERROR:
                 logger.exception("%s failed", call.method)
             self._finish(call, answer)
         else:
-            if call.cancelled:
-                self._finish(call, rpc_error(asyncio.CancelledError()))
-            else:
-                self._finish(call, result)
+            self._finish(call, _cancelled() if call.cancelled else result)
 
     def _finish(self, call: Call, answer: "msgspec.Struct | RpcError") -> None:
         if not call.open:
@@ -258,7 +255,7 @@ class Connection:
             return
         call.cancelled = True
         call.task.cancel()
-        self._loop.call_later(CANCEL_GRACE, self._finish, call, rpc_error(asyncio.CancelledError()))
+        self._loop.call_later(CANCEL_GRACE, self._finish, call, _cancelled())
 
     def cancel_all(self) -> None:
         """Stop all calls."""
@@ -383,6 +380,10 @@ class _NoLsp:
 
     def response(self, message_id: Id, result: object, error: object) -> None:
         pass
+
+
+def _cancelled() -> RpcError:
+    return rpc_error(asyncio.CancelledError())
 
 
 def _plain(raw: "Raw | UnsetType") -> Any:

@@ -20,7 +20,8 @@ from sidecar.work_done import WorkDone
 logger = logging.getLogger(__name__)
 
 SECTION = "aiSidecar"
-_ERROR, _WARNING = 1, 2  # LSP MessageType
+_KEYS = {"default", "providers", "inline", "routes", "fallback"}
+_WARNING = 2  # LSP MessageType
 
 
 class Problem(Protocol):
@@ -78,7 +79,7 @@ class Session:
         if options is not None:
             store.set_initialization_options(options)
         self.manager = ProviderManager(
-            store.config.providers_config(), environ=environ, on_status=self._provider_status
+            store.config.providers_config(), environ=environ, on_status=self.provider_status
         )
         store.on_change = self._config_changed
 
@@ -118,9 +119,11 @@ class Session:
 
     def settings_changed(self, params: Any) -> None:
         """Take over `workspace/didChangeConfiguration`; an empty one means: ask."""
-        settings = at(params, "settings")
+        settings: Any = at(params, "settings")
         if isinstance(settings, dict) and SECTION in settings:
             settings = at(settings, SECTION)
+        elif isinstance(settings, dict) and settings and not _KEYS & settings.keys():
+            return  # another program's settings: some editors send everything they have
         if settings:
             self.store.set_workspace(settings)
         else:
@@ -190,7 +193,8 @@ class Session:
             self._works.discard(work)
             work.end()
 
-    def _provider_status(self, provider: str, message: str) -> None:
+    def provider_status(self, provider: str, message: str) -> None:
+        """Tell whoever waits for `provider` what takes so long."""
         for work in self._works:
             if message and work.provider == provider:
                 work.report(message)

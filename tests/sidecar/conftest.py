@@ -1,4 +1,4 @@
-"""The scripted provider, known to the registry for as long as a test of this folder runs."""
+"""The scripted provider in place of `mock`, for as long as a test of this folder runs."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.sidecar import scripted
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, scripted.Script]]:
     """Model name -> what it plays. `default` is the model where a request names none."""
-    monkeypatch.setitem(KINDS, "scripted", scripted.KIND)
+    monkeypatch.setitem(KINDS, "mock", scripted.KIND)
     scripted.scripts["default"] = scripted.says(["Hello"], [", ", "world"])
     yield scripted.scripts
     scripted.scripts.clear()

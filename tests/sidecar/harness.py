@@ -85,7 +85,7 @@ class Editor:
             "rootUri": None,
             "capabilities": capabilities or {},
             "initializationOptions": options
-            or {"default": "scripted", "providers": {"scripted": {"apiKey": "k"}}},
+            or {"default": "scripted", "providers": {"scripted": {"kind": "mock"}}},
         }
         self._with_session = with_session
         self.exit_codes: list[int] = []
@@ -109,11 +109,12 @@ class Editor:
         return self.session
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        left = [] if kind else await self._rest()
-        self.connection.cancel_all()
-        await self.connection.idle()
-        if self.session is not None:
-            await self.session.aclose()
+        async with asyncio.timeout(SECONDS):
+            left = [] if kind else await self._rest()
+            self.connection.cancel_all()
+            await self.connection.idle()
+            if self.session is not None:
+                await self.session.aclose()
         await asyncio.sleep(0)
         assert not left, f"nobody read {left}"
 
