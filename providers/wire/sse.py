@@ -124,6 +124,7 @@ class SseDecoder:
             or self._data is not None
             or self._name
             or self._id is not None
+            or self.foreign
             or self._skip_lf
             or self._fresh
             or self._too_large

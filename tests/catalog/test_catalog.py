@@ -84,7 +84,7 @@ def test_spellings_of_one_model(
         ("openrouter", "deepseek/deepseek-chat:free"),
         ("openrouter", "nobody/gpt-5"),
         ("my-own-vllm", "gpt-5"),
-        ("../catalog/data/openai", "gpt-5"),
+        ("../data/openai", "gpt-5"),
     ],
 )
 def test_an_unknown_model_is_nothing(catalog: Catalog, kind: str, asked: str) -> None:
@@ -95,6 +95,19 @@ def test_an_unknown_model_is_nothing(catalog: Catalog, kind: str, asked: str) ->
 def test_a_dated_id_with_its_own_row_keeps_its_own_price(catalog: Catalog) -> None:
     old, new = catalog.price("openai", "gpt-4o-2024-05-13"), catalog.price("openai", "gpt-4o")
     assert old is not None and new is not None and old.input > new.input
+
+
+def test_undated_names_mean_the_newest_that_is_served() -> None:
+    table = loader._Table(
+        [
+            loader._Row("m-2026-01-01", retired=True),
+            loader._Row("m-2025-01-01"),
+            loader._Row("m-2024-01-01"),
+            loader._Row("m-2025-06-01:thinking", variant=True),
+        ]
+    )
+    found = table.find("m-latest")
+    assert found is not None and found.id == "m-2025-01-01"
 
 
 def test_undated_names_prefer_what_is_still_served(catalog: Catalog) -> None:

@@ -313,6 +313,9 @@ def test_an_error_outside_of_any_event(indent: int | None) -> None:
     assert error is not None and error.kind == "truncatedStream"
     _, error, _ = answer_of(SSE, sse(chunk({"text": "par"}, finish="STOP")) + bare)
     assert error is None
+    # One that events follow was none.
+    _, error, _ = answer_of(SSE, bare + b"\n\n" + sse(chunk({"text": "par"})))
+    assert error is not None and error.kind == "truncatedStream"
 
 
 def test_what_is_not_the_format() -> None:
