@@ -47,6 +47,13 @@ Url = Annotated[
         description="an http:// or https:// address without user and password",
     ),
 ]
+AbsolutePath = Annotated[
+    str,
+    Meta(
+        pattern=r"^(~|/|\\\\|[A-Za-z]:[\\/])",
+        description="an absolute path, or one that begins with ~",
+    ),
+]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 
@@ -103,7 +110,7 @@ class TimeoutSettings(Settings, frozen=True):
 class HttpSettings(Settings, frozen=True):
     proxy: str | None = None
     no_proxy: str | list[str] | None = None
-    ca_bundle: str | None = None
+    ca_bundle: AbsolutePath | None = None  # a relative one would be the workspace's to supply
     allow_plain_http: list[str] = []
     max_connections_per_origin: Count = 1000
     idle_seconds: Positive = 60.0

@@ -215,7 +215,7 @@ def _read_file(name: str) -> bytes | None:
 
     Reading those could wait for ever, and a thread that waits keeps the process from ending.
     """
-    path = Path(os.path.expanduser(name))
+    path = Path.home() / os.path.expanduser(name)  # never relative to the workspace
     if not path.is_file() and path.exists():
         return None
     with path.open("rb") as file:

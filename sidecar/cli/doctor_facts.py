@@ -175,10 +175,10 @@ async def _tests(manager: ProviderManager, names: list[str]) -> dict[str, LiveFa
 
 
 async def _test(manager: ProviderManager, name: str) -> LiveFacts:
-    """Stream one short answer from `name` and from nobody else."""
+    """Stream one short answer from `name`; a request that names its provider has no other."""
     request = ChatRequest(messages=[Message("user", [Text(LIVE_PROMPT)])], max_tokens=LIVE_TOKENS)
     try:
-        run = manager.stream(request, Target(provider=name, fallback=[], timeout=LIVE_TIMEOUT))
+        run = manager.stream(request, Target(provider=name, timeout=LIVE_TIMEOUT))
         async for _ in run:
             pass
     except ProviderError as error:

@@ -90,6 +90,10 @@ async def test_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     (tmp_path / "key").write_bytes(b"\xef\xbb\xbf" + CANARY.encode() + b"\r\n")
     assert await resolver(KeySource(file="~/key")).get() == CANARY
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "key").write_text("the-workspaces-1")
+    monkeypatch.chdir(tmp_path / "workspace")
+    assert await resolver(KeySource(file="key")).get() == CANARY
 
 
 @pytest.mark.asyncio

@@ -48,7 +48,17 @@ async def test_arguments_are_no_shells():
 @pytest.mark.asyncio
 async def test_it_runs_at_home_with_no_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    seen = await python("import os,sys; print(os.getcwd() + '|' + sys.stdin.read())").get()
+    reader, writer = os.pipe()
+    os.write(writer, b"what the editor says")
+    os.close(writer)
+    own = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        seen = await python("import os,sys; print(os.getcwd() + '|' + sys.stdin.read())").get()
+    finally:
+        os.dup2(own, 0)
+        os.close(own)
+        os.close(reader)
     assert seen == f"{Path.home().resolve()}|"
 
 
@@ -148,6 +158,31 @@ async def test_one_that_refused_is_not_asked_again_at_once(tmp_path: Path):
     keys.forget()
     await failure(keys)
     assert runs.read_text() == "xx"
+
+
+@pytest.mark.asyncio
+async def test_a_search_that_began_before_the_refusal_does_not_bring_the_old_key_back(
+    tmp_path: Path,
+):
+    value, go = tmp_path / "value", tmp_path / "go"
+    value.write_text("old-key-1")
+    code = (
+        "import os,time\n"
+        f"key = open({str(value)!r}).read()\n"
+        f"open({str(tmp_path / 'read')!r}, 'w').close()\n"
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+        "print(key)"
+    )
+    keys = python(code)
+    early = asyncio.create_task(keys.get())
+    while not (tmp_path / "read").exists():
+        await asyncio.sleep(0.01)
+    value.write_text("new-key-2")
+    keys.forget()
+    go.touch()
+    assert await keys.get() == "new-key-2"
+    assert await early == "old-key-1"
+    assert await keys.get() == "new-key-2"
 
 
 @pytest.mark.asyncio

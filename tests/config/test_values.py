@@ -63,6 +63,11 @@ BAD = [
     ),
     ({"inline": {"ignore": "*.env"}}, "inline.ignore", "expected a list of text, got other text"),
     (
+        {"http": {"caBundle": "certs/ca.pem"}},
+        "http.caBundle",
+        "expected an absolute path, or one that begins with ~, got other text",
+    ),
+    (
         {"http": {"noProxy": 5}},
         "http.noProxy",
         "expected text or a list of text, got a number",
@@ -177,6 +182,13 @@ def test_a_problem_names_its_provider():
 
 def test_three_and_three_point_zero_are_the_same():
     assert config_of({"retry": {"attempts": 4.0}}).retry.attempts == 4
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/ca.pem", "~/ca.pem", r"C:\ca.pem", "c:/ca.pem", r"\\host\x"]
+)
+def test_an_absolute_path(path: str):
+    assert config_of({"http": {"caBundle": path}}).http.ca_bundle == path
 
 
 def test_endpoint_is_base_url():
