@@ -20,7 +20,7 @@ UV_VERSION = "0.13.9"
 WINDOWS = os.name == "nt"
 
 TRY = ["--extra", "local", "--group", "weights", "--no-dev"]
-ALL = ["--extra", "local", "--extra", "keyring", "--group", "weights", "--group", "dev"]
+ALL = ["--all-extras", "--all-groups"]
 
 
 def install(wanted: list[str]) -> Path:
