@@ -117,7 +117,7 @@ def inline_image(image: Image) -> tuple[str, str] | None:
 
 
 class ThinkingPlan(NamedTuple):
-    """`budget` is set for a model that takes tokens, `level` ("" = its own) for one that takes levels."""
+    """`budget` for a model that takes tokens, `level` ("" = its own) for one that takes levels."""
 
     max_tokens: int
     budget: int | None = None

@@ -94,9 +94,11 @@ class _Usage(msgspec.Struct, rename="camel", gc=False):
     total_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_write_input_tokens: int | None = None
+    cache_read_input_token_count: int | None = None  # Nova's own name for it
+    cache_write_input_token_count: int | None = None
 
 
-class _Event(msgspec.Struct, rename="camel", gc=False):
+class ConverseEvent(msgspec.Struct, rename="camel", gc=False):
     content_block_index: int = 0
     delta: _Delta | None = None
     start: _Delta | None = None
@@ -123,7 +125,7 @@ class _Exception(msgspec.Struct, rename="camel", gc=False):
     original_message: str | None = None
 
 
-_event = msgspec.json.Decoder(_Event)
+_event = msgspec.json.Decoder(ConverseEvent)
 _decode_event = _event.decode
 _answer = msgspec.json.Decoder(_Answer)
 _exception = msgspec.json.Decoder(_Exception)
@@ -149,13 +151,19 @@ class ConverseReader(Reader):
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
         if event[:1] == EXCEPTION_MARK:
             raise exception_of(event[1:], data)
-        if event not in _HANDLERS or self._done:
+        if event not in _HANDLERS:
             return
         try:
             frame = _decode_event(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             frame = decode_refused(_event, data, error)
-        _HANDLERS[event](self, frame, out)
+        self.take(event, frame, out)
+
+    def take(self, event: str, frame: ConverseEvent, out: list[StreamToken]) -> None:
+        """Append the tokens of one decoded event; unknown ones are passed over."""
+        handler = _HANDLERS.get(event)
+        if handler is not None and not self._done:
+            handler(self, frame, out)
 
     def end(self, out: list[StreamToken]) -> None:
         if not self.finished:
@@ -164,14 +172,14 @@ class ConverseReader(Reader):
 
     # --- events ---------------------------------------------------------------------------
 
-    def _start(self, frame: _Event, out: list[StreamToken]) -> None:
+    def _start(self, frame: ConverseEvent, out: list[StreamToken]) -> None:
         out.append(StreamStart("", ""))  # the format names neither
 
-    def _block_start(self, frame: _Event, out: list[StreamToken]) -> None:
+    def _block_start(self, frame: ConverseEvent, out: list[StreamToken]) -> None:
         if frame.start is not None and frame.start.tool_use is not None:
             self._begin_call(frame.content_block_index, frame.start.tool_use, out)
 
-    def _delta(self, frame: _Event, out: list[StreamToken]) -> None:
+    def _delta(self, frame: ConverseEvent, out: list[StreamToken]) -> None:
         delta = frame.delta
         if delta is None:
             return
@@ -186,16 +194,16 @@ class ConverseReader(Reader):
         elif delta.citation is not None:
             _cite(delta.citation, out)
 
-    def _block_stop(self, frame: _Event, out: list[StreamToken]) -> None:
+    def _block_stop(self, frame: ConverseEvent, out: list[StreamToken]) -> None:
         self._close(frame.content_block_index, out)
 
-    def _stop(self, frame: _Event, out: list[StreamToken]) -> None:
+    def _stop(self, frame: ConverseEvent, out: list[StreamToken]) -> None:
         for index in list(self._signatures):
             self._close(index, out)
         self._stop_reason = frame.stop_reason
         self.finished = True
 
-    def _metadata(self, frame: _Event, out: list[StreamToken]) -> None:
+    def _metadata(self, frame: ConverseEvent, out: list[StreamToken]) -> None:
         _count(frame.usage, out)
         if self.finished:
             self._finish(out)
@@ -322,7 +330,8 @@ def _count(usage: _Usage | None, out: list[StreamToken]) -> None:
     """Append the usage: Bedrock counts what was read from or written to the cache apart."""
     if usage is None:
         return
-    read, written = usage.cache_read_input_tokens or 0, usage.cache_write_input_tokens or 0
+    read = usage.cache_read_input_tokens or usage.cache_read_input_token_count or 0
+    written = usage.cache_write_input_tokens or usage.cache_write_input_token_count or 0
     taken = (usage.input_tokens or 0) + read + written
     answered = usage.output_tokens or 0
     total = usage.total_tokens or taken + answered

@@ -102,7 +102,7 @@ def _add_inference(body: Body, request: ChatRequest, profile: BedrockProfile, st
         if stream and profile.betas:
             extra["anthropic_beta"] = list(profile.betas)
     else:
-        limit = request.max_tokens or _default_limit(profile)
+        limit = request.max_tokens or default_limit(profile)
         if limit:
             config["maxTokens"] = limit
     if not (claude and rules(request.model).adaptive):  # they refuse any sampling parameter
@@ -133,7 +133,8 @@ def _add_thinking(
             extra["output_config"] = {"effort": plan.level}
 
 
-def _default_limit(profile: BedrockProfile) -> int | None:
+def default_limit(profile: BedrockProfile) -> int | None:
+    """Return the answer's limit where a request gives none, None where no catalog knows it."""
     if profile.max_output_tokens is None or profile.context_window is None:
         return profile.max_output_tokens
     return min(profile.max_output_tokens, -(-profile.context_window // SHARE_OF_WINDOW))
