@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from providers.auth.env import PROVIDER_ENV, configured_kinds, environment_settings, key_names
+from providers.registry import KINDS
 from providers.settings import KeySource
 from sidecar.config import ConfigStore
 
@@ -128,3 +129,8 @@ def test_the_first_variable_that_is_set_counts():
     (setting,) = environment_settings("gemini", {"GEMINI_API_KEY": " ", "GOOGLE_API_KEY": "x"})
     assert setting.variable == "GOOGLE_API_KEY"
     assert key_names("no such kind") == ()
+
+
+def test_every_kind_of_provider_has_its_row():
+    """Else the configuration would call a kind unknown that there is."""
+    assert set(KINDS) <= set(PROVIDER_ENV)
