@@ -7,10 +7,13 @@ lone surrogates, an answer that is cut short never looks like a whole one.
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from providers.errors import Malformed, ProviderError, Truncated
 from providers.types import Finish, StreamToken
+from providers.wire import json_text
 from providers.wire.eventstream import EventStreamDecoder
 from providers.wire.json_array import JsonStreamParser
 from providers.wire.json_text import Lenient, SurrogateJoiner
@@ -140,10 +143,8 @@ class StreamProcessor:
 
     def _last_frames(self, out: list[StreamToken]) -> None:
         frames = self._decoder.end()
-        if not frames and not self._framed:
+        if not frames and not self._reader.finished:
             self._refuse_foreign()
-        elif not frames and not self._reader.finished:
-            self._read_bare_error(out)
         for event, data in frames:
             try:
                 self._read(event, data, out)
@@ -173,13 +174,31 @@ class StreamProcessor:
                 self._read("error", body, out)
 
     def _refuse_foreign(self) -> None:
-        """A body with no frame in it: an error document keeps its own kind, the rest is refused."""
+        """Raise for what is no frame: an error document keeps its own kind.
+
+        Some services write one into a stream as it is, without a frame around it.
+        """
         body = bytes(getattr(self._decoder, "foreign", b"")).strip()
         if not body:
             return
-        if body[:1] == b"{":
+        if body[:1] == b"{" and _is_error(body):
             self._read("error", body, [])
-        raise Malformed("the answer is not a stream of events")
+        if not self._framed:
+            raise Malformed("the answer is not a stream of events")
+
+
+class _ErrorDocument(msgspec.Struct):
+    error: Any = None
+
+
+_ERROR = msgspec.json.Decoder(_ErrorDocument)
+
+
+def _is_error(body: bytes) -> bool:
+    try:
+        return json_text.decode(_ERROR, body).error is not None
+    except Malformed:
+        return False
 
 
 def processor_for(dialect: WireFormat) -> StreamProcessor:
