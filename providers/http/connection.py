@@ -243,7 +243,11 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is not None:
             exchange.pieces.append(data)
-            exchange.wake()
+            waiter = exchange.waiter
+            if waiter is not None:  # `wake`, without the call
+                exchange.waiter = None
+                if not waiter.done():
+                    waiter.set_result(None)
 
     def on_message_complete(self) -> None:
         if self._interim:

@@ -72,7 +72,6 @@ class Exchange:
         "_time",
         "_timer",
         "_total_at",
-        "_waiter",
         "discarding",
         "done",
         "error",
@@ -85,6 +84,7 @@ class Exchange:
         "silent",
         "size",
         "status",
+        "waiter",
     )
 
     def __init__(
@@ -100,7 +100,7 @@ class Exchange:
         self._bounds = bounds
         self._total_at = total_at
         self._channel: Channel | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self.waiter: asyncio.Future[None] | None = None
         self._phase: Phase = "firstByte"
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -117,6 +117,11 @@ class Exchange:
         self.discarding = False
         self.done = False
         self.error: Exception | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the answer has come and been taken."""
+        return self.done and self.error is None and not self.pieces
 
     # --- the connection's side ---------------------------------------------------
 
@@ -143,9 +148,9 @@ class Exchange:
         self.wake()
 
     def wake(self) -> None:
-        waiter = self._waiter
+        waiter = self.waiter
         if waiter is not None:
-            self._waiter = None
+            self.waiter = None
             if not waiter.done():
                 waiter.set_result(None)
 
@@ -173,7 +178,7 @@ class Exchange:
     def wait(self) -> "asyncio.Future[None]":
         """Return a future that is done at the next change: bytes, the head, the end."""
         self._since = self._time()
-        self._waiter = waiter = self._loop.create_future()
+        self.waiter = waiter = self._loop.create_future()
         return waiter
 
     def take(self) -> bytes:
@@ -255,7 +260,7 @@ class Exchange:
             self._expire("total")
             return
         # The peer's silence counts only while somebody waits for it to speak.
-        due = self._due(self._since if self._waiter is not None else now)
+        due = self._due(self._since if self.waiter is not None else now)
         if due is None:
             return
         if due <= now:

@@ -122,33 +122,31 @@ class DirectResponse(HttpResponse):
 
     async def receive(self) -> bytes:
         exchange = self._exchange
-        decoder = self._decoder
         try:
-            while True:
-                if decoder is not None and decoder.pending:
-                    data = decoder.decode(b"")
-                elif exchange.pieces:
-                    data = exchange.take()
-                    if decoder is None:
-                        return data
-                    data = decoder.decode(data)
-                elif not exchange.done:
-                    await exchange.wait()
-                    continue
-                elif exchange.error is not None:
-                    raise exchange.error
-                else:
-                    if decoder is not None:
-                        decoder.end()
+            if self._decoder is not None:
+                return await self._decoded(self._decoder)
+            while not exchange.pieces:
+                if exchange.done:
+                    if exchange.error is not None:
+                        raise exchange.error
                     return b""
-                if data:
-                    return data
+                await exchange.wait()
+            return exchange.take()
         except asyncio.CancelledError:
             exchange.close()
             raise
         except Exception as error:
             exchange.close()
             raise self._fault(error) from error
+
+    async def _decoded(self, decoder: Decoder) -> bytes:
+        while True:
+            data = decoder.decode(b"" if decoder.pending else await self._exchange.receive())
+            if data:
+                return data
+            if self._exchange.whole and not decoder.pending:
+                decoder.end()
+                return b""
 
     def close(self) -> None:
         self._exchange.close()

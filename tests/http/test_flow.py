@@ -1,6 +1,7 @@
 """Flow control: a reader that does not read, and a peer that does not."""
 
 import asyncio
+import gc
 import tracemalloc
 
 import pytest
@@ -104,3 +105,38 @@ async def test_a_stream_larger_than_every_buffer(client: HttpClient, serve: Serv
         if len(got) % 5 == 0:
             await asyncio.sleep(0.002)
     assert b"".join(got) == b"".join(parts)
+
+
+async def test_tokens_leave_nothing_for_the_collector(client: HttpClient, serve: Serve) -> None:
+    """20,000 reads of one chunk each cause no collection, and keep no tracked object."""
+    server = await serve([head(), Gate()])
+    response = await client.send(ask(server))
+    connection = response._exchange._channel  # type: ignore[attr-defined]
+    piece = chunk(b"data: x\n\n")
+    collections = 0
+
+    def count(phase: str, _: object) -> None:
+        nonlocal collections
+        collections += phase == "start"
+
+    async def read() -> int:
+        total = 0
+        while total < 20_000 * 9:
+            total += len(await response.receive())
+        return total
+
+    reading = asyncio.create_task(read())
+    gc.collect()
+    gc.callbacks.append(count)
+    try:
+        before = gc.get_count()[0]
+        for _ in range(20_000):
+            connection.data_received(piece)
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        kept = gc.get_count()[0] - before
+    finally:
+        gc.callbacks.remove(count)
+    assert await reading == 20_000 * 9
+    assert (collections, kept < 100) == (0, True), (collections, kept)
+    response.close()
