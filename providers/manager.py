@@ -204,10 +204,9 @@ class ProviderManager:
         """Return what was counted since the start, for the providers that were used."""
         client = self._context.client_if_used
         connections: dict[str, tuple[int, int]] = {}
-        for name in self._records:
-            url = self._registry.get(name).base_url if self._is_known(name) else ""
-            if url and client is not None:
-                connections[name] = client.connections(url)
+        for name, provider in self._registry.made():
+            if name in self._records and provider.base_url and client is not None:
+                connections[name] = client.connections(provider.base_url)
         return ManagerMetrics({n: r.metrics for n, r in self._records.items()}, connections)
 
     def reconfigure(self, config: ProvidersConfig) -> None:
@@ -354,6 +353,10 @@ class ProviderManager:
             record = self._records[candidate.provider] = _Record(limits)
         return record
 
+    def _peek(self, name: str) -> _Record:
+        """Return a provider's record, or an empty one that is not kept."""
+        return self._records.get(name) or _Record(self._config.limits.get(name, LimitSettings()))
+
     def _model(self, provider: str, model: str) -> Model | None:
         kind = self._registry.kind_of(provider)
         return self._context.catalog.find(kind, model, provider) if kind else None
@@ -383,7 +386,7 @@ class ProviderManager:
             return None
 
     def _state(self, name: str, default: str | None) -> ProviderState:
-        record = self._record(Candidate(name, ""))
+        record = self._peek(name)
         limiter, now = record.gate.limiter, self._clock()
         state = ProviderState(
             id=name,
@@ -407,7 +410,7 @@ class ProviderManager:
         return state
 
     def _passive_health(self, name: str) -> ProviderHealth:
-        health = self._record(Candidate(name, "")).health
+        health = self._peek(name).health
         return ProviderHealth(name, health.status, health.latency_ms, health.last_error)
 
     def _live_health(self, name: str, status: HealthStatus) -> ProviderHealth:
