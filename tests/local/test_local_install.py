@@ -186,6 +186,18 @@ def test_the_login_goes_to_its_own_host_only(index: Index, tmp_path: Path) -> No
         files.close()
 
 
+def test_a_login_is_not_taken_along_by_a_redirect(index: Index, tmp_path: Path) -> None:
+    mirror = Index()
+    try:
+        mirror.offer(wheel())
+        away = f"{mirror.url}/some-model/"
+        index.pages["/simple/some-model/"] = Page(b"", status=302, location=away)
+        fetch(f"http://me:secret@{index.host}/simple", target=tmp_path / "model.gguf")
+        assert {login for _, login in mirror.asked} == {None}
+    finally:
+        mirror.close()
+
+
 def test_a_refused_login_does_not_show_the_password(index: Index, tmp_path: Path) -> None:
     index.pages["/simple/some-model/"] = Page(b"", login="me:right")
     with pytest.raises(DownloadFailed, match="answered 401") as failed:

@@ -90,6 +90,7 @@ async def test_key_is_in_no_argument_and_no_environment(
     shown = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
     assert key.encode() not in shown
     assert b"sk-of-another-provider" not in shown
+    assert b"\0-P\0" in shown  # its own folder is not where it imports from
     assert os.readlink(f"/proc/{pid}/cwd") == os.path.realpath(sys.prefix)
     await server.aclose()
 
