@@ -6,7 +6,6 @@ lone surrogates, an answer that is cut short never looks like a whole one.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -165,13 +164,6 @@ class StreamProcessor:
         if self._joiner is None:
             self._joiner = SurrogateJoiner()
         return self._joiner.join(out)
-
-    def _read_bare_error(self, out: list[StreamToken]) -> None:
-        """Read an error document that ends a stream outside of any frame, as Google's does."""
-        body = bytes(getattr(self._decoder, "foreign", b"")).strip()
-        if body[:1] == b"{":
-            with suppress(Malformed):  # cut as well: then the answer is truncated, no more
-                self._read("error", body, out)
 
     def _refuse_foreign(self) -> None:
         """Raise for what is no frame: an error document keeps its own kind.

@@ -128,8 +128,7 @@ class ChatReader(Reader):
                     call.index = index
             if not choice.index:
                 self._choice(choice, out)
-        self._usage = chunk.usage
-        self._citations(chunk, out)
+        self._beside(chunk, out)
         self._finish(out)
         return json_text.joined(out)
 
@@ -147,7 +146,7 @@ class ChatReader(Reader):
         if self._done or not text:
             return None
         if event == "error":
-            raise self._with_usage(self._error_event(data), out)
+            raise self._ended(self._error_event(data), out)
         return json_text.decode_refused(_CHUNK, data, error)
 
     def _unusual(self, event: str, data: bytes, chunk: Chunk, out: list[StreamToken]) -> None:
@@ -155,7 +154,7 @@ class ChatReader(Reader):
             try:
                 self._raise_if_error(event, data, chunk)
             except ResponseError as error:
-                raise self._with_usage(error, out) from None
+                raise self._ended(error, out) from None
         # Azure's first chunk names neither id nor model: it only says how the prompt was filtered.
         if not self._started and (chunk.choices or chunk.id):
             self._start(chunk, out)
@@ -178,12 +177,10 @@ class ChatReader(Reader):
             value = data.decode("utf-8", "replace")
         return error_of_event(value)
 
-    def _with_usage(self, error: ResponseError, out: list[StreamToken]) -> ResponseError:
-        """What was counted before the error is worth knowing."""
+    def _ended(self, error: ResponseError, out: list[StreamToken]) -> ResponseError:
+        """Return the error, once the text is told that was held back."""
         if self._tags is not None:
             self._tags.end(out)
-        if self._usage is not None:
-            out.append(report(self._usage))
         return error
 
     # --- Pieces ---------------------------------------------------------------------------
@@ -196,7 +193,7 @@ class ChatReader(Reader):
 
     def _choice(self, choice: Choice, out: list[StreamToken]) -> None:
         if choice.error is not None:
-            raise self._with_usage(error_of_event({"error": choice.error}), out)
+            raise self._ended(error_of_event({"error": choice.error}), out)
         delta = choice.delta
         if delta is None and not self._has_content:
             delta = choice.message  # a whole answer in one event
@@ -279,13 +276,19 @@ class ChatReader(Reader):
     def _beside(self, chunk: Chunk, out: list[StreamToken]) -> None:
         """Take what stands beside the choices."""
         groq = chunk.x_groq
-        if chunk.usage is not None and is_said(chunk.usage):
-            self._usage = chunk.usage
-        elif groq is not None and groq.usage is not None and is_said(groq.usage):
-            self._usage = groq.usage
+        if chunk.usage is not None:
+            self._count(chunk.usage, out)
+        elif groq is not None and groq.usage is not None:
+            self._count(groq.usage, out)
         if groq is not None and groq.error is not None:
-            raise self._with_usage(error_of_event({"error": groq.error}), out)
+            raise self._ended(error_of_event({"error": groq.error}), out)
         self._citations(chunk, out)
+
+    def _count(self, usage: WireUsage, out: list[StreamToken]) -> None:
+        """Tell every new count at once: an answer that is cut short is paid for, too."""
+        if usage != self._usage and is_said(usage):
+            self._usage = usage
+            out.append(report(usage))
 
     def _citations(self, chunk: Chunk, out: list[StreamToken]) -> None:
         """Perplexity repeats its lists in every event; the marks `[n]` count in their order."""
@@ -317,8 +320,6 @@ class ChatReader(Reader):
         opaque = self._details.opaque() if self._details is not None else None
         if opaque is not None:
             out.append(ReasoningDelta("", opaque))
-        if self._usage is not None and is_said(self._usage):
-            out.append(report(self._usage))
         out.append(Finish(finish_reason(self._raw_finish, refused=self._refused), self._raw_finish))
 
 
