@@ -271,7 +271,7 @@ def test_families(model: str, ours: str) -> None:
     assert family(model) == ours
 
 
-# --- Streams ----------------------------------------------------------------------------------------
+# --- Streams --------------------------------------------------------------------------------
 
 
 def frame(payload: bytes, **headers: str) -> bytes:
@@ -358,6 +358,10 @@ def test_finish_waits_for_the_usage_and_does_without() -> None:
     assert error is None
     assert [type(token) for token in tokens] == [StreamStart, UsageReport, Finish]
     assert whole(START, delta(0, text="x"), stop("max_tokens")).finish_reason == "length"
+    early = whole(START, USAGE, delta(0, text="x"), stop("end_turn"))
+    assert (early.text, early.finish_reason) == ("x", "stop")
+    late = whole(START, stop("end_turn"), USAGE, delta(0, text="x"), stop("max_tokens"), USAGE)
+    assert (late.text, late.finish_reason) == ("", "stop")
 
 
 def test_reasoning() -> None:
@@ -428,6 +432,7 @@ def test_citations_with_an_address() -> None:
         delta(0, citation={"title": "A", "location": {"web": {"url": "https://a.test"}}}),
         delta(0, citation={"title": "B", "source": "https://b.test"}),
         delta(0, citation={"title": "C", "location": {"documentChar": {"start": 0}}}),
+        delta(0, citation={"title": "D", "source": "facts.txt"}),
         stop("end_turn"),
     )
     assert answer.citations == [Citation("https://a.test", "A"), Citation("https://b.test", "B")]
