@@ -120,7 +120,7 @@ class ProviderManager:
             redactor=self._redactor,
             on_status=on_status or _tell_nobody,
         )
-        self._registry = ProviderRegistry(config.providers, self._context)
+        self._registry = ProviderRegistry(config, self._context)
         self._router = self._make_router()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -217,7 +217,7 @@ class ProviderManager:
         self._config = config
         context.catalog, context.http = Catalog(config.models), config.http
         context.timeouts = config.timeouts
-        self._registry = ProviderRegistry(config.providers, context)
+        self._registry = ProviderRegistry(config, context)
         for provider in self._registry.adopt(former):
             task = asyncio.get_running_loop().create_task(provider.aclose())
             self._closing.add(task)

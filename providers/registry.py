@@ -4,15 +4,15 @@ The table is the only place where kinds are listed. A kind's module is imported 
 provider of that kind is made. To add a kind: one line here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import import_module
 from typing import cast
 
 from providers.auth.env import configured_kinds
 from providers.base import AiProvider
-from providers.errors import ProviderNotFound
-from providers.settings import ProviderSettings
+from providers.errors import NotConfigured, ProviderNotFound
+from providers.settings import ProvidersConfig, ProviderSettings
 from providers.vendors.context import ProviderContext
 
 # kind -> module:class. The order is that of "first configured" in the wire contract.
@@ -46,8 +46,9 @@ _MEANT = (
 class ProviderRegistry:
     """The configured providers of one process, each made at its first use and kept."""
 
-    def __init__(self, settings: Mapping[str, ProviderSettings], context: ProviderContext) -> None:
-        self._settings = settings
+    def __init__(self, config: ProvidersConfig, context: ProviderContext) -> None:
+        self._settings = config.providers
+        self._refused = config.refused
         self._context = context
         self._made: dict[str, AiProvider] = {}
         self._in_environment = frozenset(configured_kinds(context.environ))
@@ -94,7 +95,8 @@ class ProviderRegistry:
         """Take over the providers whose settings did not change; return the ones left over."""
         left: list[AiProvider] = []
         for name, provider in former._made.items():
-            if self._settings.get(name) == former._settings.get(name):
+            same = self._settings.get(name) == former._settings.get(name)
+            if same and name not in self._refused:
                 self._made[name] = provider
             else:
                 left.append(provider)
@@ -108,6 +110,8 @@ class ProviderRegistry:
         kind = self.kind_of(name)
         if kind is None:
             raise ProviderNotFound(self._unknown(name), provider=name)
+        if name in self._refused:
+            raise NotConfigured(self._refused[name], provider=name)
         module, _, class_name = KINDS[kind].partition(":")
         make = cast("type[AiProvider]", getattr(import_module(module), class_name))
         settings = self._settings.get(name, ProviderSettings())

@@ -1,0 +1,67 @@
+"""Which providers there are, which are configured, and which may not be used."""
+
+import pytest
+
+from providers.errors import NotConfigured, ProviderNotFound
+from providers.manager import ProviderManager
+from providers.policy.router import Target
+from providers.settings import ProvidersConfig, ProviderSettings
+from tests.manager.scripted import ask, gather
+
+pytestmark = pytest.mark.asyncio
+
+
+def manager(config: ProvidersConfig, **environ: str) -> ProviderManager:
+    return ProviderManager(config, environ=environ)
+
+
+async def test_without_configuration_the_embedded_model_answers() -> None:
+    made = manager(ProvidersConfig())
+    assert made.stream(ask(), Target()).provider == "local"
+    assert [s.id for s in made.providers() if s.is_default] == ["local"]
+
+
+async def test_the_first_configured_is_that_of_the_first_row() -> None:
+    made = manager(ProvidersConfig(), ANTHROPIC_API_KEY="x", OPENAI_API_KEY="y")
+    assert made.stream(ask(), Target()).provider == "openai"
+    tables = {"mine": ProviderSettings(kind="anthropic", api_key="k")}
+    assert manager(ProvidersConfig(providers=tables)).stream(ask(), Target()).provider == "mine"
+
+
+async def test_a_table_that_says_nothing_configures_nothing() -> None:
+    tables = {"openai": ProviderSettings(model="gpt-5")}
+    made = manager(ProvidersConfig(providers=tables))
+    assert made.stream(ask(), Target()).provider == "local"
+
+
+async def test_an_unknown_name_gets_the_nearest_one() -> None:
+    with pytest.raises(ProviderNotFound, match="did you mean `openai`"):
+        await gather(manager(ProvidersConfig()).stream(ask(), Target(provider="opanai")))
+
+
+async def test_a_refused_provider_is_never_made() -> None:
+    """An unusable baseUrl must not mean that key and code go to the default address."""
+    config = ProvidersConfig(
+        providers={"openai": ProviderSettings(api_key="k")},
+        refused={"openai": "providers.openai.baseUrl: expected a URL"},
+    )
+    made = manager(config)
+    with pytest.raises(NotConfigured, match="baseUrl"):
+        await gather(made.stream(ask(), Target(provider="openai")))
+    state = next(s for s in made.providers() if s.id == "openai")
+    assert state.config_error == "providers.openai.baseUrl: expected a URL"
+
+
+async def test_a_new_configuration_keeps_what_did_not_change() -> None:
+    tables = {
+        "a": ProviderSettings(kind="mock"),
+        "b": ProviderSettings(kind="mock", model="echo"),
+    }
+    made = manager(ProvidersConfig(providers=tables))
+    kept, replaced = made.provider("a"), made.provider("b")
+    made.reconfigure(
+        ProvidersConfig(providers=tables | {"b": ProviderSettings(kind="mock", model="tools")})
+    )
+    assert made.provider("a") is kept
+    assert made.provider("b") is not replaced
+    await made.aclose()
