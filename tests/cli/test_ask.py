@@ -172,7 +172,9 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
     assert process.stdout is not None and process.stderr is not None
     process.stdout.read(5)
     process.stdout.close()
+    began = time.monotonic()
     assert process.wait(timeout=20) == 141
+    assert time.monotonic() - began < 5  # the whole answer takes ten seconds
     assert process.stderr.read() == b""
     process.stderr.close()
 
