@@ -244,9 +244,10 @@ class ProviderManager:
         """Return the model's name where the candidate gives none; "" if nobody knows one."""
         if candidate.model:
             return candidate.model
-        if self._registry.kind_of(candidate.provider) is None:
-            return ""
-        return self._registry.get(candidate.provider).model
+        try:
+            return self._registry.get(candidate.provider).model
+        except ProviderError:
+            return ""  # it cannot be made: the attempt will say why
 
     def window_of(self, candidate: Candidate) -> int | None:
         """Return the model's context window in tokens, None if unknown."""

@@ -48,6 +48,9 @@ async def test_a_refused_provider_is_never_made() -> None:
     made = manager(config)
     with pytest.raises(NotConfigured, match="baseUrl"):
         await gather(made.stream(ask(), Target(provider="openai")))
+    run = made.stream(ask(), Target(provider="openai", fallback=["mock"]))
+    await gather(run)
+    assert run.outcome.provider == "mock"
     state = next(s for s in made.providers() if s.id == "openai")
     assert state.config_error == "providers.openai.baseUrl: expected a URL"
 
