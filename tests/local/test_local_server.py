@@ -186,6 +186,20 @@ async def test_a_child_that_dies_while_loading_says_how(
         assert "SIGABRT" in str(failed.value)
 
 
+@pytest.mark.asyncio
+async def test_a_missing_system_library_is_told_by_the_child(
+    weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "libgomp.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "xllamacpp.py").write_text(f"raise ImportError({said!r})")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = LocalServer()
+    with pytest.raises(NotConfigured, match=r"needs the library libgomp\. Run: sudo "):
+        await server.address()
+    assert not server.state().running
+    await server.aclose()
+
+
 def test_missing_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(NotConfigured, match="ai-sidecar local install"):
