@@ -5,11 +5,16 @@ down here a second time on purpose: they are what the dialects' own tables are c
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
+from providers.dialects.anthropic_messages import AnthropicMessages
 from providers.dialects.base import Dialect
+from providers.dialects.bedrock_converse import BedrockConverse
+from providers.dialects.bedrock_invoke import BedrockInvoke
 from providers.dialects.openai_chat import ChatProfile, OpenAiChat
 from providers.dialects.openai_completions import OpenAiCompletions
 from providers.dialects.openai_responses import OpenAiResponses
@@ -87,6 +92,63 @@ def openai(dialect: Dialect, finish: Callable[[Row], str | None]) -> Format:
     return Format(lambda row: dialect, finish, with_refusal, openai_input, openai_output)
 
 
+ANTHROPIC_FINISH = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "tool_use": "toolCalls",
+    "refusal": "contentFilter",
+    "guardrail_intervened": "contentFilter",
+    # Text models' own words, inside Bedrock's invoke:
+    "finish": "stop",
+    "stop": "stop",
+    "complete": "stop",
+    "length": "length",
+}
+"""Anthropic's and Bedrock's, in lower case."""
+
+
+def anthropic_finish(row: Row) -> str | None:
+    return ANTHROPIC_FINISH.get((row["expected"]["finish_reason"] or "").lower(), "other")
+
+
+def anthropic_input(usage: Mapping[str, Any]) -> int | None:
+    """Anthropic and Bedrock count what came from or went to the cache beside the input."""
+    names = ("input_tokens", "inputTokens", "prompt_tokens", "prompt_token_count")
+    plain = next((usage[name] for name in names if usage.get(name) is not None), None)
+    cached = (
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "cacheReadInputTokens",
+        "cacheWriteInputTokens",
+    )
+    return None if plain is None else plain + sum(usage.get(name) or 0 for name in cached)
+
+
+def anthropic_output(usage: Mapping[str, Any]) -> int | None:
+    names = ("output_tokens", "outputTokens", "completion_tokens", "generation_token_count")
+    names += ("totalOutputTextTokenCount", "tokenCount")
+    return next((usage[name] for name in names if usage.get(name) is not None), None)
+
+
+def anthropic(dialect: Callable[[Row], Dialect]) -> Format:
+    return Format(
+        dialect, anthropic_finish, input_tokens=anthropic_input, output_tokens=anthropic_output
+    )
+
+
+def invoke_dialect(row: Row) -> Dialect:
+    """The payload depends on the model, which is in the address."""
+    url = (row["request"] or {}).get("url") or row["url_guess"]
+    found = re.search("/model/([^/]+)/", url)
+    assert found, url
+    return BedrockInvoke(unquote(found[1]))
+
+
+MESSAGES = anthropic(lambda row: AnthropicMessages())
+CONVERSE = anthropic(lambda row: BedrockConverse())
+INVOKE = anthropic(invoke_dialect)
+
 FORMATS: dict[str, Format] = {
     "openai-chat-sse": openai(CHAT, chat_finish),
     "openai-chat-json": openai(CHAT, chat_finish),
@@ -97,4 +159,13 @@ FORMATS: dict[str, Format] = {
     "errors-openai-chat": openai(CHAT, chat_finish),
     "errors-openai-responses": openai(RESPONSES, responses_finish),
     "errors-openai-completions": openai(COMPLETIONS, chat_finish),
+    "anthropic-messages-sse": MESSAGES,
+    "anthropic-messages-json": MESSAGES,
+    "errors-anthropic-messages": MESSAGES,
+    "bedrock-converse-eventstream": CONVERSE,
+    "bedrock-converse-json": CONVERSE,
+    "errors-bedrock-converse": CONVERSE,
+    "bedrock-invoke-eventstream": INVOKE,
+    "bedrock-invoke-json": INVOKE,
+    "errors-bedrock-invoke": INVOKE,
 }

@@ -48,13 +48,20 @@ def payload_of(model: str) -> Payload:
 
 
 class BedrockInvoke(Dialect):
-    """`POST /model/{id}/invoke-with-response-stream` and `/invoke`, for one model."""
+    """`POST /model/{id}/invoke-with-response-stream` and `/invoke`, for one model.
+
+    A model of an unknown family is refused by `body`, `reader` and `read_unary` with `Unsupported`.
+    """
 
     framing = "eventstream"
 
     def __init__(self, model: str, profile: BedrockProfile | None = None) -> None:
-        self.payload = payload_of(model)
+        self.model = model
         self.profile = profile or BedrockProfile()
+
+    @property
+    def payload(self) -> Payload:
+        return payload_of(self.model)
 
     def path(self, request: ChatRequest | CompletionRequest, *, stream: bool) -> str:
         return path_of(request.model, "invoke-with-response-stream" if stream else "invoke")
