@@ -8,6 +8,8 @@ import logging
 import sys
 from pathlib import Path
 
+from msgspec import Raw
+
 TRACE = 5
 LEVELS = {
     "error": logging.ERROR,
@@ -44,6 +46,15 @@ def configure(level: str | None = None, file: str | None = None) -> None:
         root.warning("log level %r is unknown: expected one of %s", level, ", ".join(LEVELS))
     if problem:
         root.warning("the log file cannot be used: %s", problem)
+
+
+def trace(logger: logging.Logger, direction: str, data: bytes | Raw) -> None:
+    """Log a message as it is, keys masked, at level `trace`. Nothing is done below it."""
+    if logger.isEnabledFor(TRACE):
+        from providers.auth.redact import Redactor
+
+        text = bytes(data).decode(errors="replace")
+        logger.log(TRACE, "%s %s", direction, Redactor().mask(text))
 
 
 def _handler(file: str | None) -> tuple[logging.Handler, str]:

@@ -27,6 +27,7 @@ from sidecar.envelope import (
 )
 from sidecar.framing import FrameDecoder, FrameError, frame
 from sidecar.handshake import at, error_body, open_item
+from sidecar.log import trace
 from sidecar.outbox import Outbox
 from sidecar.progress import ProgressStream
 from sidecar.to_wire import encode, rpc_error
@@ -117,7 +118,6 @@ class Connection:
         self._asked: dict[Id, asyncio.Future[Any]] = {}
         self._asked_count = 0
         self._unknown_fields = UnknownFields()
-        self.on_busy: Callable[[int], None] | None = None
 
     # --- what is plugged in ----------------------------------------------------------------
 
@@ -212,13 +212,13 @@ class Connection:
     def _start(self, message_id: Id, method: str, raw: Raw) -> None:
         params = decode_params(self._decoders[method], raw)
         self._unknown_fields.note(method, raw)
+        logger.debug("%s %r begins", method, message_id)
+        trace(logger, "←", raw)
         call = Call(self, method, message_id)
         self._calls.setdefault(message_id, []).append(call)
         call.task = self._loop.create_task(self._run(call, params))
         # A task that is cancelled before its first step never runs at all.
         call.task.add_done_callback(lambda _: self._finish(call, _cancelled()))
-        if self.on_busy is not None:
-            self.on_busy(len(self._calls))
 
     async def _run(self, call: Call, params: msgspec.Struct) -> None:
         try:
@@ -243,11 +243,12 @@ class Connection:
             del self._calls[call.id]
         if isinstance(answer, RpcError):
             answer.id = call.id
-            self._send(error_body(answer))
+            body = error_body(answer)
         else:
-            self._send(b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode(call.id), encode(answer)))
-        if self.on_busy is not None:
-            self.on_busy(len(self._calls))
+            body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode(call.id), encode(answer))
+        self._send(body)
+        logger.debug("%s %r is answered", call.method, call.id)
+        trace(logger, "→", body)
 
     def cancel(self, call: Call) -> None:
         """Stop a call's work; it is answered with the cancel's code once it has stopped."""

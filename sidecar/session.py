@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from providers.manager import ProviderManager, Target
 from providers.settings import ProvidersConfig
-from providers.types import Outcome
 from sidecar.envelope import RpcError
 from sidecar.handshake import at
 from sidecar.rpc import Call, Connection
+from sidecar.status import Status
 from sidecar.work_done import WorkDone
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,11 @@ class Session:
         self._works: set[WorkDone] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._initialized = False
+        self.status = Status(
+            connection.notify,
+            ours=self._client_has("experimental", SECTION, "status"),
+            servers=self._client_has("experimental", "serverStatusNotification"),
+        )
         options = params.get("initializationOptions")
         if options is not None:
             store.set_initialization_options(options)
@@ -98,6 +103,7 @@ class Session:
             return
         self._initialized = True
         self._tell_problems()
+        self.status.begin()
         self._spawn(self.store.watch())
         if self._client_has("workspace", "didChangeConfiguration", "dynamicRegistration"):
             self._spawn(self._register())
@@ -159,6 +165,9 @@ class Session:
             self._tell_problems()
 
     def _tell_problems(self) -> None:
+        """Tell each problem once; the status goes on saying that there is one."""
+        first = next((f"{p.path}: {p.message}" for p in self.store.problems), "")
+        self.status.problems(first)
         for problem in self.store.problems:
             key = (problem.path, problem.message)
             if key not in self._told:
@@ -172,9 +181,6 @@ class Session:
         """Aim a request that names neither provider nor model at the selected model, if any."""
         if self.selected is not None and target.provider is None and target.model is None:
             target.provider, target.model = self.selected
-
-    def answered(self, outcome: Outcome) -> None:
-        """A request was answered whole."""
 
     def work_begins(
         self, call: Call, token: str | int | None, provider: str, model: str

@@ -20,16 +20,17 @@ async def handle(session: Session, params: CompletionParams, call: Call) -> Comp
     token = params.partial_result_token
     progress = None if token is None else call.progress(token)
     work = session.work_begins(call, params.work_done_token, run.provider, run.model)
-    try:
-        async for tokens in run:
-            if progress is not None:
-                await progress.send_when_read(tokens)
-            if work is not None:
-                _report(work, tokens)
-    finally:
-        await run.aclose()
-        session.work_ended(work)
-    session.answered(run.outcome)
+    with session.status.busy():
+        try:
+            async for tokens in run:
+                if progress is not None:
+                    await progress.send_when_read(tokens)
+                if work is not None:
+                    _report(work, tokens)
+        finally:
+            await run.aclose()
+            session.work_ended(work)
+        session.status.answered(run.outcome)
     return to_wire.result(run.outcome, text_was_sent=token is not None)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from providers.errors import Authentication
 from tests.sidecar.harness import Editor
 from tests.sidecar.scripted import says, start
 
@@ -184,3 +185,45 @@ async def test_what_the_provider_is_doing_is_reported(tmp_path: Path, script: An
         go_on.set()
         before, answer = await editor.until_answer(id)
         assert before[-1]["params"]["value"] == {"kind": "end"} and "result" in answer
+
+
+OURS = {"experimental": {"aiSidecar": {"status": True}}}
+SERVERS = {"experimental": {"serverStatusNotification": True}}
+
+
+async def test_the_status_is_told_to_who_asked_and_only_when_it_changes(
+    tmp_path: Path, script: Any
+) -> None:
+    async def refuses(request: Any):
+        raise Authentication("bad key")
+        yield start()
+
+    script["bad"] = refuses
+    async with Editor(tmp_path, capabilities=OURS) as editor:
+        editor.notify("initialized")
+        first = await editor.read()
+        assert first["method"] == "ai/didChangeStatus"
+        assert first["params"] == {"busy": False, "kind": "Normal", "message": ""}
+        before, _ = await editor.until_answer(editor.request("ai/complete", {"prompt": "x"}))
+        assert [m["params"]["busy"] for m in before] == [True, False]
+        done = before[-1]["params"]
+        assert (done["provider"], done["model"], done["tokens"]) == ("scripted", "m-1", 7)
+        id = editor.request("ai/complete", {"prompt": "x", "model": "bad"})
+        before, _ = await editor.until_answer(id)
+        assert before[-1]["params"]["kind"] == "Error"
+        assert before[-1]["params"]["message"] == "bad key"
+
+
+async def test_server_status_is_told_on_change_only(tmp_path: Path, script: Any) -> None:
+    async with Editor(tmp_path, capabilities=SERVERS) as editor:
+        editor.notify("initialized")
+        assert (await editor.read())["params"] == {"health": "ok", "quiescent": True}
+        assert await model_of(editor) == "Hello, world"
+        assert await model_of(editor) == "Hello, world"
+        editor.notify("workspace/didChangeConfiguration", {"settings": {"default": 5}})
+        messages = [await editor.read(), await editor.read()]
+        by_method = {m["method"]: m["params"] for m in messages}
+        assert by_method["experimental/serverStatus"]["health"] == "warning"
+        assert "default" in by_method["experimental/serverStatus"]["message"]
+        editor.notify("workspace/didChangeConfiguration", {"settings": {"default": "scripted"}})
+        assert (await editor.read())["params"] == {"health": "ok", "quiescent": True}

@@ -1,0 +1,91 @@
+"""What the editor may show of our state: busy or not, what went wrong, what the last answer cost.
+
+Told only to a client that announced it, and only when it has changed: everywhere else an unknown
+notification is noise in a log, and Lapce asks for everything again at each "ok".
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from msgspec import UNSET
+
+from protocol.ai import StatusParams
+from providers.errors import ProviderError
+from providers.types import Outcome
+
+Notify = Callable[[str, object], None]
+
+
+class Status:
+    """`ours`: `ai/didChangeStatus` is wanted; `servers`: `experimental/serverStatus` is."""
+
+    def __init__(self, notify: Notify, *, ours: bool, servers: bool) -> None:
+        self._notify = notify
+        self._ours, self._servers = ours, servers
+        self._running = 0
+        self._error = ""
+        self._problem = ""
+        self._last: Outcome | None = None
+        self._told: StatusParams | None = None
+        self._told_health: tuple[str, str] | None = None
+        self._begun = False
+
+    def begin(self) -> None:
+        """The editor may be told from now on."""
+        self._begun = True
+        self._tell()
+
+    @contextmanager
+    def busy(self) -> Generator[None]:
+        """Count a request while it runs, and note how it ends. A cancel says nothing about us."""
+        self._running += 1
+        self._tell()
+        try:
+            yield
+        except ProviderError as error:
+            self._error = error.message
+            raise
+        finally:
+            self._running -= 1
+            self._tell()
+
+    def answered(self, outcome: Outcome) -> None:
+        """A request was answered whole; told when it stops being busy."""
+        self._last, self._error = outcome, ""
+
+    def problems(self, first: str) -> None:
+        """Note the first problem of the configuration, "" if there is none."""
+        self._problem = first
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._begun and self._ours:
+            state = self._state()
+            if state != self._told:
+                self._told = state
+                self._notify("ai/didChangeStatus", state)
+        if self._begun and self._servers:
+            self._tell_health()
+
+    def _state(self) -> StatusParams:
+        kind: Literal["Normal", "Warning", "Error"] = (
+            "Error" if self._error else "Warning" if self._problem else "Normal"
+        )
+        state = StatusParams(self._running > 0, kind, self._error or self._problem)
+        if (last := self._last) is not None:
+            state.provider, state.model = last.provider, last.model
+            state.tokens = last.usage.total_tokens
+            state.cost_usd = UNSET if last.cost is None else last.cost.usd
+        return state
+
+    def _tell_health(self) -> None:
+        health = "error" if self._error else "warning" if self._problem else "ok"
+        message = self._error or self._problem
+        if (health, message) == self._told_health:
+            return
+        self._told_health = (health, message)
+        params: dict[str, Any] = {"health": health, "quiescent": True}
+        if message:
+            params["message"] = message
+        self._notify("experimental/serverStatus", params)
