@@ -5,6 +5,7 @@ service is like: `vendors`. It knows nothing of LSP and does no I/O of its own.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -24,6 +25,7 @@ from providers.health import PassiveHealth
 from providers.metrics import ProviderMetrics
 from providers.policy.breaker import CircuitBreaker, CircuitState
 from providers.policy.limiter import AdaptiveRateLimiter
+from providers.policy.pool import Latency, Load
 from providers.policy.router import Candidate, Directory, Router, Target
 from providers.registry import ProviderRegistry
 from providers.run import Run
@@ -84,11 +86,12 @@ class ManagerMetrics(Struct):
 class _Record:
     """What the manager keeps of one provider while it lives."""
 
-    __slots__ = ("breaker", "gate", "health", "metrics")
+    __slots__ = ("breaker", "gate", "health", "latency", "metrics")
 
     def __init__(self, limits: LimitSettings) -> None:
         self.gate = Gate(AdaptiveRateLimiter(limits))
         self.breaker = CircuitBreaker()
+        self.latency = Latency()
         self.health = PassiveHealth()
         self.metrics = ProviderMetrics()
 
@@ -129,6 +132,11 @@ class ProviderManager:
             is_known=self._is_known,
             configured=self._registry.configured,
             has_model=self._has_model,
+            load=Load(
+                in_flight=lambda name: self._peek(name).gate.limiter.in_flight,
+                latency=lambda name: self._peek(name).latency.at(self._clock()),
+                random=random.random,
+            ),
         )
         return Router(self._config, directory)
 
@@ -306,6 +314,7 @@ class ProviderManager:
         record = self._record(candidate)
         record.breaker.succeeded(probe=probe)
         record.health.succeeded(outcome.timing.first_token_ms)
+        record.latency.add(outcome.attempts[-1].ms, self._clock())
         record.metrics.answered(outcome.usage, outcome.cost, outcome.timing)
         limiter = record.gate.limiter
         limiter.answered()

@@ -6,12 +6,14 @@ where the request names no provider, or the request's own `fallback` where it gi
 """
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import msgspec
 
 from providers.errors import NotConfigured
-from providers.settings import ProvidersConfig
+from providers.policy.pool import Load, Member, Pool
+from providers.settings import PoolMember, ProvidersConfig, RouteSettings
 
 
 class Target(msgspec.Struct):
@@ -36,6 +38,12 @@ class Directory(NamedTuple):
     is_known: Callable[[str], bool]
     configured: Callable[[], list[str]]
     has_model: Callable[[str, str], bool]
+    load: Load
+
+
+class _Route(NamedTuple):
+    pattern: str
+    pool: Pool
 
 
 class Router:
@@ -44,11 +52,25 @@ class Router:
     def __init__(self, config: ProvidersConfig, directory: Directory) -> None:
         self._config = config
         self._ask = directory
+        by_priority = sorted(config.routes, key=lambda route: -route.priority)  # stable: as listed
+        self._routes = [_Route(r.pattern, self._pool(r)) for r in by_priority if r.providers]
+
+    def _pool(self, route: RouteSettings) -> Pool:
+        members: list[Member] = []
+        for each in route.providers:
+            if isinstance(each, PoolMember):
+                members.append(Member(each.provider, each.model or "", each.weight))
+            else:
+                candidate = self.parse(each)
+                members.append(Member(candidate.provider, candidate.model, 1.0))
+        return Pool(members, route.strategy)
 
     def candidates(self, target: Target) -> list[Candidate]:
         """Return where to ask, in order; never empty. Raises `NotConfigured` if nothing is."""
         chain = list(self._primary(target))
         if target.fallback is not None:
+            if not target.fallback:
+                del chain[1:]  # an empty list says: nobody else, a pool's other members neither
             chain += map(self.parse, target.fallback)
         elif target.provider is None:
             chain += map(self.parse, self._config.fallback.chain)
@@ -84,6 +106,10 @@ class Router:
         default = self.default()
         if not model:
             return [default]
+        route = next((r for r in self._routes if fnmatchcase(model, r.pattern)), None)
+        if route is not None:
+            members = route.pool.order(self._ask.load)
+            return [Candidate(m.provider, m.model or model) for m in members]
         return [Candidate(self._provider_of(model, default.provider), model)]
 
     def _provider_of(self, model: str, default: str) -> str:

@@ -6,6 +6,7 @@
 import pytest
 
 from providers.errors import NotConfigured
+from providers.policy.pool import Load
 from providers.policy.router import Candidate, Directory, Router, Target
 from providers.settings import FallbackSettings, ProvidersConfig
 
@@ -13,11 +14,14 @@ KNOWN = {"openai", "anthropic", "openrouter", "local"}
 MODELS = {("anthropic", "claude"), ("openrouter", "openrouter/auto"), ("openai", "gpt")}
 
 
+IDLE = Load(lambda name: 0, lambda name: 0.0, lambda: 0.0)
+
+
 def router(
     default: str | None = None, chain: list[str] | None = None, configured: object = None
 ) -> Router:
     names = ["openai", "anthropic"] if configured is None else list(configured)  # type: ignore[call-overload]
-    directory = Directory(KNOWN.__contains__, lambda: names, lambda p, m: (p, m) in MODELS)
+    directory = Directory(KNOWN.__contains__, lambda: names, lambda p, m: (p, m) in MODELS, IDLE)
     return Router(
         ProvidersConfig(default=default, fallback=FallbackSettings(chain or [])), directory
     )
