@@ -147,8 +147,9 @@ def test_llama_goes_on_from_the_assistants_words() -> None:
     assert body(LLAMA3, messages=CONVERSATION[:3])["prompt"].endswith("<|end_header_id|>\n\nc")
 
 
-def test_mistral() -> None:
-    sent = body(MISTRAL, system="s", **SAMPLING)
+@pytest.mark.parametrize("model", [MISTRAL, "mistral.mixtral-8x7b-instruct-v0:1"])
+def test_mistral(model: str) -> None:
+    sent = body(model, system="s", **SAMPLING)
     assert sent == {
         "prompt": "<s>[INST] s\n\na\n\nb [/INST] c</s>[INST] d [/INST]",
         "max_tokens": 9,
@@ -423,7 +424,7 @@ def test_without_an_end_it_is_truncated(model: str) -> None:
     assert isinstance(error, Truncated)
 
 
-# --- Unary answers ---------------------------------------------------------------------------------
+# --- Unary answers ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
