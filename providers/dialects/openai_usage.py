@@ -62,9 +62,9 @@ def report(usage: WireUsage) -> UsageReport:
     produced = usage.completion_tokens_details or usage.output_tokens_details or _NO_OUTPUT
     read = _first(
         given.cached_tokens,
-        usage.prompt_cache_hit_tokens,
-        usage.cached_tokens,
         usage.cache_read_input_tokens,
+        usage.cached_tokens,
+        usage.prompt_cache_hit_tokens,
     )
     written = _first(
         given.cache_write_tokens, given.cache_creation_tokens, usage.cache_creation_input_tokens
