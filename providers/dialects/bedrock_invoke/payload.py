@@ -4,9 +4,9 @@
 Those of text alone know no tools, no images and no roles: a conversation becomes one prompt.
 """
 
-import base64
 from abc import ABC, abstractmethod
 from binascii import Error as Base64Error
+from binascii import a2b_base64
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -108,14 +108,15 @@ class InvokeReader(Reader):
         if packed is None:
             return
         try:
-            payload = base64.b64decode(packed, validate=True)
+            payload = a2b_base64(packed, strict_mode=True)
         except (Base64Error, ValueError):
             raise Malformed("a chunk's `bytes` are not base64") from None
         before = len(out)
         self._inner.read("", payload, out)
         self.finished = self._inner.finished
-        if not self._counted:
-            self._counted = any(type(token) is UsageReport for token in out[before:])
+        for token in out[before:]:
+            if type(token) is UsageReport:
+                self._counted = True
         if not self._counted and _METRICS in payload:
             self._count(payload, out)
 
