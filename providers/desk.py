@@ -1,14 +1,26 @@
-"""What a `Run` asks of its manager: providers, prices, admission, and to be told what happened.
+"""`Desk`: what a `Run` asks of its manager, and where it tells what happened.
 
-A port, so that a run can be tested with a desk of its own and the manager's file stays short.
+Admission (circuit, queue), names, prices, and one record per provider of how it has fared. It
+decides no order of candidates and sends nothing.
 """
 
-from typing import Protocol
+from collections.abc import Callable
 
 from providers.accumulate import Accumulator
-from providers.base import AiProvider
-from providers.errors import ProviderError
+from providers.base import AiProvider, Model
+from providers.catalog import cost
+from providers.dialects.rate_headers import read_allowances
+from providers.errors import CircuitOpen, ProviderError
+from providers.estimate import BYTES_PER_TOKEN, estimate_tokens
+from providers.gate import Gate
+from providers.health import PassiveHealth
+from providers.metrics import ProviderMetrics
+from providers.policy.breaker import CircuitBreaker
+from providers.policy.limiter import AdaptiveRateLimiter
+from providers.policy.pool import Latency
 from providers.policy.router import Candidate
+from providers.registry import ProviderRegistry
+from providers.settings import LimitSettings
 from providers.types import (
     CallTrace,
     ChatRequest,
@@ -16,71 +28,207 @@ from providers.types import (
     CompletionResponse,
     Cost,
     Outcome,
+    Usage,
 )
+from providers.vendors.context import ProviderContext
 
 Request = ChatRequest | CompletionRequest
 
 
-class Desk(Protocol):
-    """The manager, as one run sees it."""
+class ProviderRecord:
+    """How one provider has fared, for as long as the process lives."""
+
+    __slots__ = ("breaker", "gate", "health", "latency", "metrics")
+
+    def __init__(self, limits: LimitSettings) -> None:
+        self.gate = Gate(AdaptiveRateLimiter(limits))
+        self.breaker = CircuitBreaker()
+        self.latency = Latency()
+        self.health = PassiveHealth()
+        self.metrics = ProviderMetrics()
+
+
+class Desk:
+    """One per manager; `registry` and `limits` are replaced when the configuration changes."""
+
+    def __init__(
+        self,
+        registry: ProviderRegistry,
+        context: ProviderContext,
+        limits: dict[str, LimitSettings],
+        clock: Callable[[], float],
+    ) -> None:
+        self.registry = registry
+        self.records: dict[str, ProviderRecord] = {}
+        self._context = context
+        self._limits = limits
+        self._clock = clock
+
+    # --- records -----------------------------------------------------------------------
+
+    def record(self, name: str) -> ProviderRecord:
+        """Return a provider's record; a new one is kept."""
+        record = self.records.get(name)
+        if record is None:
+            record = self.records[name] = self.peek(name)
+        return record
+
+    def peek(self, name: str) -> ProviderRecord:
+        """Return a provider's record, or an empty one that is not kept."""
+        return self.records.get(name) or ProviderRecord(self._limits.get(name, LimitSettings()))
+
+    def in_flight(self, name: str) -> int:
+        """Return how many requests to a provider are under way."""
+        return self.peek(name).gate.limiter.in_flight
+
+    def latency(self, name: str) -> float:
+        """Return a provider's decaying average latency in milliseconds, 0 if it was never asked."""
+        return self.peek(name).latency.at(self._clock())
+
+    def configure(self, registry: ProviderRegistry, limits: dict[str, LimitSettings]) -> None:
+        """Take over a new configuration; what was learned stays."""
+        self.registry, self._limits = registry, limits
+        for name, record in self.records.items():
+            record.gate.limiter.configure(limits.get(name, LimitSettings()))
+
+    # --- names and prices ---------------------------------------------------------------
+
+    def model(self, provider: str, model: str) -> Model | None:
+        """Return what the catalog knows of a model."""
+        kind = self.registry.kind_of(provider)
+        return self._context.catalog.find(kind, model, provider) if kind else None
+
+    def has_model(self, provider: str, model: str) -> bool:
+        """Say whether the catalog knows the model."""
+        return self.model(provider, model) is not None
 
     def provider(self, name: str) -> AiProvider:
-        """Return the provider. Raises `RefusedLocally`."""
-        ...
+        """Return the provider called `name`. Raises `ProviderNotFound`."""
+        return self.registry.get(name)
 
     def model_of(self, candidate: Candidate) -> str:
-        """Return the model's name, the provider's default where the candidate gives none."""
-        ...
+        """Return the model's name where the candidate gives none; "" if nobody knows one."""
+        if candidate.model:
+            return candidate.model
+        try:
+            return self.registry.get(candidate.provider).model
+        except ProviderError:
+            return ""  # it cannot be made: the attempt will say why
 
     def window_of(self, candidate: Candidate) -> int | None:
-        """Return the context window in tokens, None if unknown."""
-        ...
+        """Return the model's context window in tokens, None if unknown."""
+        model = self.model(candidate.provider, self.model_of(candidate))
+        return model.context_window if model else None
 
     def cost_of(self, candidate: Candidate, response: CompletionResponse) -> Cost | None:
-        """Return what the answer cost, None if unknown."""
-        ...
+        """Return the provider's own figure, else the catalog's price times the usage."""
+        if response.cost_usd is not None:
+            return Cost(response.cost_usd, "provider")
+        if response.usage is None:
+            return None
+        usd = self._priced(candidate, response.usage, response.model)
+        return None if usd is None else Cost(usd, "catalog")
 
     def masked(self, error: ProviderError) -> ProviderError:
         """Return the error with every known secret out of its message."""
-        ...
+        error.message = self._context.redactor.mask(error.message)
+        error.args = (error.message,)
+        return error
 
     def check_circuit(self, candidate: Candidate) -> None:
-        """Raise `CircuitOpen` if the provider should be passed over now."""
-        ...
+        """Raise `CircuitOpen` while the provider is left alone or cools down."""
+        breaker, now = self.record(candidate.provider).breaker, self._clock()
+        if not breaker.admits(now):
+            wait = breaker.wait(now)
+            raise CircuitOpen(
+                f"{candidate.provider} failed too often lately and is left alone for {wait:.0f} s",
+                retry_after=wait,
+            )
 
     async def enter(self, candidate: Candidate, request: Request, patience: float) -> bool:
-        """Wait for the provider's turn. Returns whether the attempt probes an open circuit.
+        """Wait for the provider's turn. Returns whether the attempt probes an open circuit."""
+        record = self.record(candidate.provider)
+        tokens = _estimated_input(request) if record.gate.limiter.counts_tokens else 0
+        if not record.gate.enter_now(tokens):
+            self._context.on_status(candidate.provider, "waiting for its turn")
+            try:
+                await record.gate.enter(tokens, patience)
+            finally:
+                self._context.on_status(candidate.provider, "")
+        record.metrics.requests += 1
+        return record.breaker.began(self._clock())
 
-        `patience`: the longest known wait (seconds) that is worth it. Raises `RefusedLocally`.
-        """
-        ...
+    def leave(self, candidate: Candidate, trace: CallTrace) -> None:
+        """Free the place, and learn from the answer's headers."""
+        gate = self.record(candidate.provider).gate
+        if trace.headers:
+            gate.limiter.learned(*read_allowances(trace.headers), gate.now)
+        gate.leave()
 
     def answered(
         self, candidate: Candidate, request: Request, outcome: Outcome, *, probe: bool
     ) -> None:
-        """The answer came whole: book it."""
-        ...
+        """Book an answer that came whole, and let it speak for the provider."""
+        record = self.record(candidate.provider)
+        record.breaker.succeeded(probe=probe)
+        record.health.succeeded(outcome.timing.first_token_ms)
+        record.latency.add(outcome.attempts[-1].ms, self._clock())
+        record.metrics.answered(outcome.usage, outcome.cost, outcome.timing)
+        limiter = record.gate.limiter
+        limiter.answered()
+        if limiter.counts_tokens:
+            beyond = outcome.usage.total_tokens - _estimated_input(request)
+            limiter.used(record.gate.now, beyond)
 
     def failed(self, candidate: Candidate, error: ProviderError, *, probe: bool) -> None:
-        """The attempt failed."""
-        ...
+        """Count the failure and let it speak about the provider."""
+        record = self.record(candidate.provider)
+        record.breaker.failed(error, self._clock(), probe=probe)
+        record.metrics.failed(error.kind)
+        record.health.failed(error)
+        if error.kind in ("rateLimit", "overloaded"):
+            record.gate.limiter.throttled()
 
     def cancelled(self, candidate: Candidate, *, probe: bool) -> None:
-        """The client took the request back."""
-        ...
-
-    def leave(self, candidate: Candidate, trace: CallTrace) -> None:
-        """The attempt that had entered is over, however it ended."""
-        ...
-
-    def cut_short(self, candidate: Candidate, request: Request, answer: Accumulator) -> None:
-        """The answer was cancelled or broke after something had arrived: book what it cost."""
-        ...
+        """Count a request that the client took back."""
+        record = self.record(candidate.provider)
+        record.metrics.cancelled += 1
+        record.breaker.abandoned(probe=probe)
 
     def retried(self, candidate: Candidate) -> None:
-        """The same candidate is asked again."""
-        ...
+        """Count a retry."""
+        self.record(candidate.provider).metrics.retries += 1
 
     def failed_over(self, candidate: Candidate) -> None:
-        """The next candidate is asked after this one."""
-        ...
+        """Count a failover, at the provider that failed."""
+        self.record(candidate.provider).metrics.failovers += 1
+
+    def cut_short(self, candidate: Candidate, request: Request, answer: Accumulator) -> None:
+        """Book what an answer cost that did not come to its end, estimated where nobody said."""
+        if not answer.has_content and answer.usage is None:
+            return
+        usage = answer.usage or _estimated_usage(request, answer)
+        usd = self._priced(candidate, usage, self.model_of(candidate))
+        price = None if usd is None else Cost(usd, "estimate")
+        self.record(candidate.provider).metrics.booked(usage, price)
+
+    # --- small pieces -------------------------------------------------------------------------
+
+    def _priced(self, candidate: Candidate, usage: Usage, answered_as: str) -> float | None:
+        kind = self.registry.kind_of(candidate.provider) or ""
+        for model in (self.model_of(candidate), answered_as):
+            price = self._context.catalog.price(kind, model, candidate.provider)
+            if price is not None:
+                return cost(usage, price)
+        return None
+
+
+def _estimated_input(request: Request) -> int:
+    chat = request.to_chat() if isinstance(request, CompletionRequest) else request
+    return estimate_tokens(chat.messages)
+
+
+def _estimated_usage(request: Request, answer: Accumulator) -> Usage:
+    read = _estimated_input(request)
+    written = -(-answer.chars // BYTES_PER_TOKEN)
+    return Usage(input_tokens=read, output_tokens=written, total_tokens=read + written)

@@ -61,10 +61,10 @@ async def test_a_new_configuration_keeps_what_did_not_change() -> None:
         "b": ProviderSettings(kind="mock", model="echo"),
     }
     made = manager(ProvidersConfig(providers=tables))
-    kept, replaced = made.provider("a"), made.provider("b")
+    kept, replaced = made._registry.get("a"), made._registry.get("b")
     made.reconfigure(
         ProvidersConfig(providers=tables | {"b": ProviderSettings(kind="mock", model="tools")})
     )
-    assert made.provider("a") is kept
-    assert made.provider("b") is not replaced
+    assert made._registry.get("a") is kept
+    assert made._registry.get("b") is not replaced
     await made.aclose()
