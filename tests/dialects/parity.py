@@ -1,5 +1,6 @@
 """Reads a recorded request of the port: its input as our `ChatRequest`, its body as plain JSON."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -97,3 +98,39 @@ def _part(block: Json) -> Part | None:
             return ReasoningState("", block["data"])
         case _:
             return None
+
+
+# --- What the port yielded ------------------------------------------------------------------
+
+
+def streams(folder: Path) -> dict[str, tuple[bytes, Json]]:
+    """Return the recorded streams by name: the body, and the case it is of."""
+    found: dict[str, tuple[bytes, Json]] = {}
+    for pattern in ("stream__*.json", "parser__*.json"):
+        for path in sorted(folder.glob(pattern)):
+            case = json.loads(path.read_text("utf-8"))
+            pieces = case["wire_responses"][0]["body_chunks_b64"]
+            found[path.stem] = b"".join(map(base64.b64decode, pieces)), case
+    return found
+
+
+def yielded(case: Json) -> tuple[str, str, list[tuple[str, str, str]]]:
+    """Return the port's text, reasoning and tool calls, added up.
+
+    Left out: the line breaks that it puts between blocks, the error texts that it yields as
+    answers, and calls without a name (tools that the service ran itself).
+    """
+    text = reasoning = ""
+    calls: dict[int, list[str]] = {}
+    for event in case["emitted"]:
+        said = event.get("text", "")
+        if event["type"] == "text" and said != "\n" and not said.startswith("Error: "):
+            text += said
+        elif event["type"] == "reasoning" and said != "\n":
+            reasoning += said
+        elif event["type"] == "tool_call_partial":
+            call = calls.setdefault(event["index"], ["", "", ""])
+            for place, name in enumerate(("id", "name", "arguments")):
+                call[place] += event.get(name) or ""
+    named = [(call[0], call[1], call[2] or "{}") for call in calls.values() if call[1]]
+    return text, reasoning, named

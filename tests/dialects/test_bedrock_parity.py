@@ -14,7 +14,8 @@ import pytest
 from providers.dialects.bedrock_converse import BedrockConverse, BedrockProfile
 from providers.dialects.bedrock_schema import strict_schema
 from providers.types import ChatRequest, Message, Reasoning, Text
-from tests.dialects.parity import Json, load, request_of, sent
+from tests.dialects.feeding import answer_of
+from tests.dialects.parity import Json, load, request_of, sent, streams, yielded
 
 ELSEWHERE = {
     "request__reasoning_history": "reasoning goes back, where the port lost it",
@@ -144,3 +145,21 @@ def test_schemas(shared: Path) -> None:
         given = json.dumps(row["in"])
         assert strict_schema(row["in"]) == row["out"]
         assert json.dumps(row["in"]) == given  # the request's own is left as it was
+
+
+def test_streams(shared: Path) -> None:
+    """The same text, reasoning, calls and counts; errors are errors here, never text."""
+    cases = streams(shared / "parity/goldens/bedrock")
+    assert len(cases) >= 15
+    for name, (body, case) in cases.items():
+        answer, error, _ = answer_of(BedrockConverse(), body)
+        text, reasoning, calls = yielded(case)
+        assert answer.text == text, name
+        assert "".join(part.text for part in answer.reasoning) == reasoning, name
+        assert [(c.id, c.name, c.arguments) for c in answer.tool_calls] == calls, name
+        assert (error is not None) == ("error" in case), name
+        if error is None and answer.usage is not None:
+            last = next(e for e in reversed(case["emitted"]) if e["type"] == "usage")
+            cached = (last.get("cacheReadTokens") or 0) + (last.get("cacheWriteTokens") or 0)
+            assert answer.usage.input_tokens == last["inputTokens"] + cached, name
+            assert answer.usage.output_tokens == last["outputTokens"], name
