@@ -10,8 +10,8 @@ import msgspec
 
 from providers.dialects.anthropic_turns import ANSWER_TOOL, json_of
 from providers.dialects.base import Reader
-from providers.dialects.errors import classify
-from providers.errors import Malformed, ResponseError, Truncated
+from providers.dialects.errors import error_of_event
+from providers.errors import Malformed, Truncated
 from providers.types import (
     Citation,
     CodeDelta,
@@ -89,26 +89,19 @@ class _Message(msgspec.Struct, gc=False):
     usage: _Usage | None = None
 
 
-class _Error(msgspec.Struct, gc=False):
-    type: str | None = None
-    message: str | None = None
-
-
 class _Event(msgspec.Struct, gc=False):
-    type: str
+    type: str = ""
     index: int = 0
     delta: _Delta | None = None
     content_block: _Block | None = None
     message: _Message | None = None
     usage: _Usage | None = None
-    error: _Error | None = None
-    request_id: str | None = None
+    error: object = None
 
 
 class _Answer(_Message, gc=False):
     type: str = ""
-    error: _Error | None = None
-    request_id: str | None = None
+    error: object = None
 
 
 class _CodeInput(msgspec.Struct, gc=False):
@@ -126,6 +119,7 @@ class _CodeResult(msgspec.Struct, gc=False):
 _event = msgspec.json.Decoder(_Event)
 _decode_event = _event.decode
 _answer = msgspec.json.Decoder(_Answer)
+_anything: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 _code_input = msgspec.json.Decoder(_CodeInput)
 
 CODE_TOOLS = {
@@ -169,8 +163,10 @@ class AnthropicReader(Reader):
         if kind == "content_block_delta":
             if not self.finished and frame.delta is not None:
                 self._delta(frame.index, frame.delta, out)
-        elif kind == "error" or event == "error":
-            raise event_error(frame.error, frame.request_id)
+        elif kind == "error" or event == "error" or frame.error is not None:
+            raise error_of_event(decode(_anything, data))
+        elif not kind:
+            raise Malformed("an event without a `type`")
         elif not self.finished:
             self._other(kind, frame, out)
 
@@ -335,17 +331,10 @@ def read_message(body: bytes) -> list[StreamToken]:
     """Return the tokens of a unary answer. Raises what its `error` stands for, or `Malformed`."""
     answer = decode(_answer, body)
     if answer.error is not None:
-        raise event_error(answer.error, answer.request_id)
+        raise error_of_event(decode(_anything, body))
     if answer.content is None:
         raise Malformed("the answer has no `content`")
     return joined(AnthropicReader().whole(answer))
-
-
-def event_error(error: _Error | None, request_id: str | None) -> ResponseError:
-    """Return the error that an `error` event, or an error body with status 200, stands for."""
-    kind = (error.type if error else None) or ""
-    message = (error.message if error else None) or kind or "the service reported an error"
-    return classify(None, message, type=kind or None, request_id=request_id)
 
 
 # --- small pieces -----------------------------------------------------------------------------

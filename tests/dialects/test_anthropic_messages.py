@@ -610,6 +610,20 @@ def test_the_error_event_keeps_its_kind(kind: str, ours: str, retryable: bool) -
     assert error.status is None
 
 
+def test_errors_of_what_stands_before_the_service() -> None:
+    """Vertex and gateways send their own shape, without a `type`; or no stream at all."""
+    google = (
+        b'data: {"error": {"code": 429, "message": "Slow", "status": "RESOURCE_EXHAUSTED"}}\n\n'
+    )
+    _, error, _ = answer_of(AnthropicMessages(), sse(start()) + google)
+    assert error is not None
+    assert (error.kind, error.message) == ("rateLimit", "Slow")
+    plain = b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
+    _, error, _ = answer_of(AnthropicMessages(), plain)
+    assert error is not None
+    assert (error.kind, error.message) == ("overloaded", "Overloaded")
+
+
 @pytest.mark.parametrize(
     "broken",
     [
