@@ -11,7 +11,6 @@ waiting for a free connection included: that wait has no bound of its own, becau
 our own doing and no failure of the service.
 """
 
-import errno
 import os
 import re
 import socket
@@ -232,13 +231,7 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 def _reason(error: OSError) -> str:
-    if error.errno is not None:
-        return os.strerror(error.errno)
-    # asyncio's sum of several addresses: one reason, if all have the same.
-    codes = {int(code) for code in re.findall(r"\[Errno (\d+)\]", str(error))}
-    if len(codes) == 1:
-        return os.strerror(codes.pop())
-    return os.strerror(errno.EHOSTUNREACH) if codes else str(error) or "no reason given"
+    return os.strerror(error.errno) if error.errno is not None else str(error) or "no reason given"
 
 
 def _read_timeout(asked: _Asked, _: Exception) -> ProviderError:

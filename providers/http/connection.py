@@ -231,7 +231,7 @@ class Connection(asyncio.Protocol):
             raise Refused("the answer is of an HTTP version that was not asked for")
         self._in_head = False
         self._keep_alive = parser.should_keep_alive()
-        self._until_close = not self._keep_alive and _ends_by_close(status, self._headers)
+        self._until_close = not self._keep_alive and _ends_by_close(self._headers)
         exchange.head(status, self._headers)
         if exchange.head_only:
             # llhttp cannot be told that no body follows; the connection is not used again.
@@ -284,10 +284,8 @@ class Connection(asyncio.Protocol):
         self.abort()
 
 
-def _ends_by_close(status: int, headers: list[tuple[bytes, bytes]]) -> bool:
-    """Return whether an answer with this head lasts until the peer closes (RFC 9112, 6.3)."""
-    if status in (204, 304):
-        return False
+def _ends_by_close(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Return whether a body with this head lasts until the peer closes (RFC 9112, 6.3)."""
     coding = length = None
     for name, value in headers:
         lowered = name.lower()

@@ -6,16 +6,15 @@ longest waiting first.
 """
 
 import asyncio
-import ipaddress
 import ssl
 from collections import OrderedDict
 from collections.abc import Callable
 
 from providers.http.connection import Connection
+from providers.http.dial import dial
 from providers.http.exchange import TotalTimeout
 from providers.http.lean_httpx import httpx
 
-HAPPY_EYEBALLS_DELAY = 0.25  # seconds; RFC 8305, section 8
 CLOSED = "the client has been closed"
 
 
@@ -67,10 +66,8 @@ class Origin:
             raise httpx.ConnectError(CLOSED)
         if not fresh and (idle := self.idle_connection()) is not None:
             return idle
-        if self._places >= self._limit and self._idle:
-            self._oldest_idle().abort()
         while self._places >= self._limit:
-            handed = await self._queue(wait, first=fresh)
+            handed = await self._queue(wait)
             if handed is None:
                 break  # a place, already counted
             if handed.usable:
@@ -80,11 +77,9 @@ class Origin:
             self._places += 1
         return await self._connect(server_name, wait, connect)
 
-    async def _queue(self, until: float | None, *, first: bool) -> Connection | None:
+    async def _queue(self, until: float | None) -> Connection | None:
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
         self._waiters[waiter] = None
-        if first:
-            self._waiters.move_to_end(waiter, last=False)
         try:
             async with asyncio.timeout_at(until):
                 return await waiter
@@ -130,13 +125,12 @@ class Origin:
 
     async def _open(self, connection: Connection, server_name: str | None) -> None:
         context = self._context() if self._context is not None else None
+        sock = await dial(self._host, self._port)
         await self._loop.create_connection(
             lambda: connection,
-            self._host,
-            self._port,
+            sock=sock,
             ssl=context,
             server_hostname=(server_name or self._host) if context is not None else None,
-            happy_eyeballs_delay=None if _is_address(self._host) else HAPPY_EYEBALLS_DELAY,
         )
 
     # --- what connections report ----------------------------------------------------------
@@ -168,14 +162,11 @@ class Origin:
 
     # --- idle ones ------------------------------------------------------------------------------
 
-    def _oldest_idle(self) -> Connection:
-        return next(iter(self._idle))
-
     def _sweep(self) -> None:
         self._sweeper = None
         now = self._loop.time()
         while self._idle:
-            oldest = self._oldest_idle()
+            oldest = next(iter(self._idle))
             due = oldest.idle_since + self._idle_seconds
             if due > now:
                 self._sweeper = self._loop.call_at(due, self._sweep)
@@ -198,11 +189,3 @@ class Origin:
             self._sweeper = None
         for connection in list(self._all):
             connection.shut()
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

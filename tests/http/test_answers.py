@@ -131,8 +131,9 @@ async def test_informational_answers_are_passed_over(client: HttpClient, serve: 
     assert client.connections(server.url) == (1, 1)
 
 
-async def test_unasked_upgrade_is_malformed(client: HttpClient, serve: Serve) -> None:
-    upgrade = b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nxyz"
+@pytest.mark.parametrize("fields", ["", "Connection: upgrade\r\nUpgrade: websocket\r\n"])
+async def test_unasked_upgrade_is_malformed(client: HttpClient, serve: Serve, fields: str) -> None:
+    upgrade = f"HTTP/1.1 101 Switching\r\n{fields}\r\nxyz".encode()
     server = await serve([upgrade, Gate()])
     with pytest.raises(Malformed, match="another protocol"):
         await client.send(post(server))
@@ -229,6 +230,16 @@ async def test_answer_before_the_request_is_sent(client: HttpClient, serve: Serv
     assert (response.status, await response.read()) == (413, b"too large")
     await server.connections[0].closed()
     assert client.connections(server.url) == (1, 0)
+
+
+async def test_refusal_ends_the_upload(client: HttpClient, serve: Serve) -> None:
+    """What the peer has refused to read is not even buffered."""
+    server = await serve(Script([head(413), chunk(b"no"), Gate()], early=True), buffers=65536)
+    response = await client.send(post(server, b"x" * 20_000_000))
+    assert (response.status, await response.receive()) == (413, b"no")
+    channel = response._exchange._channel  # type: ignore[attr-defined]
+    assert channel._transport.get_write_buffer_size() < 1_000_000
+    response.close()
 
 
 async def test_early_yes_does_not_cut_the_request(client: HttpClient, serve: Serve) -> None:

@@ -11,8 +11,9 @@ from tests.http.conftest import MakeClient, Serve
 from tests.http.server import BODY, Gate, RawServer, Script, chunk, head, plain, server_context
 from tests.http.test_pool import in_use
 from tests.http.test_time import deaf_port
+from tests.http.test_tls import two_addresses
 
-__all__ = ["deaf_port"]
+__all__ = ["deaf_port", "two_addresses"]
 
 pytestmark = pytest.mark.asyncio
 
@@ -72,18 +73,21 @@ async def test_at_every_turn_of_connecting(client: HttpClient, serve: Serve) -> 
     assert server.open_connections <= 1
 
 
-async def test_at_every_turn_of_connecting_by_name(client: HttpClient, serve: Serve) -> None:
-    server = await serve([plain(b"x"), Gate()])
+@pytest.mark.usefixtures("two_addresses")
+@pytest.mark.parametrize("turns", range(14))
+async def test_at_every_turn_of_connecting_by_name(
+    client: HttpClient, serve: Serve, turns: int
+) -> None:
+    """Two addresses race here; asyncio's own race forgets a socket in one of these turns."""
+    server = await serve([Gate()])
     url = server.url.replace("127.0.0.1", "localhost")
-    for delay in range(0, 12):
-        task = asyncio.create_task(client.send(HttpRequest("GET", url, {}), total=5))
-        await asyncio.sleep(delay / 2000)
-        if not task.done():
-            await cancel(task)
-        else:
-            (await task).close()
-    await asyncio.sleep(0.05)
-    assert server.open_connections <= 1
+    task = asyncio.create_task(client.send(HttpRequest("GET", url, {})))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await cancel(task) if turns else task.cancel()
+    await asyncio.sleep(0.005)
+    for record in server.connections:
+        await record.closed()
 
 
 async def test_during_the_handshake(client: HttpClient, serve: Serve) -> None:

@@ -247,21 +247,6 @@ async def test_waiting_for_a_connection_is_bounded_by_total(
     response.close()
 
 
-async def test_fresh_connection_at_the_bound_closes_an_idle_one(
-    make_client: MakeClient, serve: Serve
-) -> None:
-    """A stale connection is replaced even where the bound is reached."""
-    client = make_client(max_connections_per_origin=2)
-    gate = Gate()
-    server = await serve([gate, plain(b"a")], [gate, plain(b"a")], [CLOSE], [plain(b"b")])
-    tasks = [asyncio.create_task(fetch(client, server)) for _ in range(2)]
-    await server.arrived(2)
-    gate.open()
-    await asyncio.gather(*tasks)
-    assert await fetch(client, server) == b"b"
-    assert in_use(client, server)[1] <= 2
-
-
 async def test_thousand_at_once(client: HttpClient, serve: Serve) -> None:
     gate = Gate()
 
@@ -314,3 +299,19 @@ async def test_closing_the_client_ends_answers_in_progress(
     for task in (reading, waiting):
         with pytest.raises((Disconnected, ConnectFailed)):
             await task
+
+
+async def test_closing_the_client_at_every_turn_of_connecting(
+    make_client: MakeClient, serve: Serve
+) -> None:
+    server = await serve([Gate()])
+    for turns in range(1, 10):
+        client = make_client()
+        sending = asyncio.create_task(client.send(ask(server)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await client.aclose()
+        with pytest.raises((Disconnected, ConnectFailed)):
+            await sending
+    for record in server.connections:
+        await record.closed()

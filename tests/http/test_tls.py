@@ -143,7 +143,7 @@ async def test_expired(
     old = authority.issue_cert("localhost", not_before=past, not_after=past.replace(year=2021))
     client = make_client(ca_bundle=bundle)
     server = await serve([plain(b"")], context=server_context(old))
-    with pytest.raises(ConnectFailed, match="has expired"):
+    with pytest.raises(ConnectFailed, match=r"has expired \(or this"):
         await client.send(at(server, "localhost"))
 
 
