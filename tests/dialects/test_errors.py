@@ -93,6 +93,10 @@ def test_the_status_decides(status: int, kind: str, retryable: bool, body: Any) 
          "invalidRequest"),
         (400, openai("Unsupported parameter: 'temperature' is not supported with this model."),
          "invalidRequest"),
+        (429, openai("Requests to the model have exceeded the token rate limit of your tier. Please"
+                     " reduce the length of the prompt or try again later."), "rateLimit"),
+        (403, openai("The model `x` does not exist or you do not have access to it."),
+         "permission"),
         # Anthropic
         (400, anthropic("prompt is too long: 3333404 tokens > 200000 maximum",
                         "invalid_request_error"), "contextLength"),

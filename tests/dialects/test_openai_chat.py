@@ -143,6 +143,15 @@ def test_a_whole_answer_in_one_event() -> None:
     assert read(whole) == [TextDelta("x"), STOP]
 
 
+def test_a_whole_answer_after_its_deltas_is_not_read_again() -> None:
+    whole = {"id": "c1", "choices": [{"message": {"content": "xy"}, "finish_reason": "stop"}]}
+    assert read(event({"content": "x"}), event({"content": "y"}), whole) == [
+        TextDelta("x"),
+        TextDelta("y"),
+        STOP,
+    ]
+
+
 def test_further_choices_are_not_mixed_in() -> None:
     both = event({"content": "zero"})
     both["choices"].append({"index": 1, "delta": {"content": "one"}, "finish_reason": "length"})
@@ -230,6 +239,20 @@ def test_calls_without_id_get_one_that_is_always_the_same() -> None:
     assert len(set(ids)) == 2
     assert all(ids)
     assert ids == [c.id for c in again.tool_calls]
+
+
+def test_calls_with_neither_index_nor_id_begin_with_their_name() -> None:
+    tokens = read(
+        event(call(None, None, "f", '{"x":')),
+        event(call(None, None, None, "1}")),
+        event(call(None, None, "g", "{}")),
+        event(finish="tool_calls"),
+    )
+    assert [(t.index, t.name, t.arguments) for t in tokens if isinstance(t, ToolCallDelta)] == [
+        (0, "f", '{"x":'),
+        (0, None, "1}"),
+        (1, "g", "{}"),
+    ]
 
 
 def test_a_call_without_arguments_or_name() -> None:

@@ -238,12 +238,14 @@ REASONING = {
     [
         [ev("reasoning_summary_text.delta", output_index=0, delta="hm")],
         [ev("reasoning_text.delta", output_index=0, delta="hm")],
+        [ev("reasoning_text.delta", delta="hm")],
         [],
     ],
 )
 @pytest.mark.parametrize("with_item", [True, False])
 def test_reasoning_and_its_encrypted_item(events: list[Any], with_item: bool) -> None:
-    done = [ev("output_item.done", output_index=0, item=REASONING)] if with_item else []
+    place = {"output_index": events[0].get("output_index")} if events else {}
+    done = [ev("output_item.done", item=REASONING, **place)] if with_item else []
     tokens = read(created(), *events, *done, completed(REASONING, message("x")))
     thought = [t for t in tokens if isinstance(t, ReasoningDelta)]
     assert "".join(t.text for t in thought) == "hm"

@@ -27,6 +27,14 @@ CASES: dict[str, tuple[bytes, Events]] = {
         b"data: a\r\n\ndata: b\n\r\ndata: c\r\n\r",
         [("", b"a"), ("", b"b"), ("", b"c")],
     ),
+    "CR within what looks like one line": (
+        b"data: x\n\ndata: a\rdata: b\n\n",
+        [("", b"x"), ("", b"a\nb")],
+    ),
+    "CR within what looks like one named line": (
+        b"data: x\n\nevent: e\ndata: a\rdata: b\n\n",
+        [("", b"x"), ("e", b"a\nb")],
+    ),
     "named": (b"event: x\ndata: a\n\ndata: b\n\n", [("x", b"a"), ("", b"b")]),
     "name after data": (b"data: a\nevent: x\n\n", [("x", b"a")]),
     "name without data is nothing": (b"event: x\n\ndata: a\n\n", [("", b"a")]),
@@ -144,6 +152,15 @@ def test_id_and_retry() -> None:
         b"id: 7\nretry: 1500\ndata: a\n\nid: bad\0\nretry: 1x\nretry: " + b"9" * 5000 + b"\n"
     )
     assert (decoder.last_id, decoder.retry) == ("7", 1500)
+
+
+def test_an_id_that_came_before_its_event() -> None:
+    decoder = SseDecoder()
+    decoder.feed(b"data: x\n\n")
+    decoder.feed(b"id: 7\n")
+    assert decoder.last_id == ""
+    decoder.feed(b"data: a\n\n")
+    assert decoder.last_id == "7"
 
 
 def test_a_body_that_is_no_stream_is_kept() -> None:

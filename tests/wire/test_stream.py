@@ -130,6 +130,12 @@ def test_halves_of_a_character_in_two_events_are_joined() -> None:
     assert out[-1] == Finish("stop", "stop")
 
 
+def test_a_half_that_stays_alone_is_replaced_where_it_stood() -> None:
+    processor = chat()
+    processor.feed(TEXT % rb"a\ud83d")
+    assert processor.feed(TEXT % b"b") == [TextDelta("\ufffdb")]
+
+
 def test_a_half_before_a_cut_is_replaced() -> None:
     processor = chat()
     processor.feed(TEXT % rb"a\ud83d")
