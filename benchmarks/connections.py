@@ -46,7 +46,7 @@ def failed_over(server: LoadServer, count: int) -> list[float]:
     every request takes the same way.
     """
     options = options_for(f"http://127.0.0.1:{server.port}/v1", names=("refuses", "bench"))
-    with Side("sidecar", sidecar_command(), options=options) as side:
+    with Side("sidecar", sidecar_command(), options=options).settle() as side:
         server.records()
         for i in range(count):
             side.request(

@@ -5,6 +5,7 @@ tokens (requests included), and tokens that come one at a time as a model gives 
 at once and take turns; what a side spent between its first and its last byte is divided by tokens.
 """
 
+import time
 from contextlib import ExitStack
 
 from benchmarks.figures import Row, at_most, median, ratio
@@ -13,11 +14,18 @@ from benchmarks.processes import SIDES, LoadServer, Side
 STREAMS = 10
 
 
-def measure(side: Side, model: str, tokens: int, tag: str, streams: int = STREAMS) -> float:
-    """Return microseconds of the side's CPU per token of `streams` streams at once."""
+def measure(
+    side: Side, model: str, tokens: int, tag: str, streams: int = STREAMS, spread: float = 0.0
+) -> float:
+    """Return microseconds of the side's CPU per token of `streams` streams at once.
+
+    They begin over `spread` seconds: paced streams that begin together have their tokens together.
+    """
     before = side.cpu()
     for i in range(streams):
         side.stream(f"{tag}.{i}", model)
+        if spread:
+            time.sleep(spread / streams)
     side.wait()
     spent = side.cpu() - before
     side.sink.take()
@@ -35,14 +43,19 @@ def check(side: Side, tokens: int) -> None:
 
 
 def rounds(
-    sides: dict[str, Side], lengths: dict[str, int], model: str, count: int
+    sides: dict[str, Side],
+    lengths: dict[str, int],
+    model: str,
+    count: int,
+    spread: float = 0.0,
 ) -> dict[str, list[float]]:
     """Let the sides take turns `count` times; return each one's microseconds per token."""
     found: dict[str, list[float]] = {name: [] for name in sides}
     for turn in range(count):
         for name, side in sides.items():
             tokens = lengths[name]
-            figure = measure(side, f"{model}-t{tokens}", tokens, f"{model}.{turn}.{name}")
+            tag = f"{model}.{turn}.{name}"
+            figure = measure(side, f"{model}-t{tokens}", tokens, tag, spread=spread)
             found[name].append(figure)
     return found
 
@@ -94,7 +107,7 @@ def run(names: list[str], *, quick: bool) -> list[Row]:
         flood = rounds(sides, long, "bench", count)
         sides.pop("openai").close()
         short = rounds(sides, dict.fromkeys(names, 200), "bench", count * 2)
-        paced = rounds(sides, dict.fromkeys(names, 100), "bench-p10000", count)
+        paced = rounds(sides, dict.fromkeys(names, 100), "bench-p10000", count, spread=0.01)
     return [
         *_rows("CPU per token, 10 streams as fast as they are read", flood, openai=True),
         *_rows("CPU per token, 10 streams of 200 tokens, requests included", short, openai=False),

@@ -32,7 +32,7 @@ def certificates(folder: Path) -> tuple[Path, Path, Path]:
 def core(port: int, ca: Path, names: tuple[str, ...] = NAMES) -> dict[str, float]:
     """Return MB of a sidecar's tree: once initialized, after one provider, after all."""
     options = options_for(f"https://localhost:{port}/v1", names=names, ca=str(ca))
-    with Side("sidecar", sidecar_command(), options=options) as side:
+    with Side("sidecar", sidecar_command(), options=options).settle() as side:
         time.sleep(SETTLE)
         found = {"initialized": side.rss() / MB}
         for i, name in enumerate(names):
@@ -47,7 +47,7 @@ def core(port: int, ca: Path, names: tuple[str, ...] = NAMES) -> dict[str, float
 
 def bare() -> float:
     """Return MB of a bare pygls server."""
-    with bare_pygls() as side:
+    with bare_pygls().settle() as side:
         time.sleep(SETTLE)
         return side.rss() / MB
 

@@ -224,6 +224,13 @@ class Side:
             f"{self.name} gave {self.sink.answers} of {wanted} answers {how}: {last!r}"
         )
 
+    def settle(self) -> Self:
+        """Wait until a standard request is answered: all that is loaded late is loaded then."""
+        self.request("bench/unknown", {})
+        self.wait()
+        self.sink.take()
+        return self
+
     def wait_for_progress(self, patience: float = PATIENCE) -> None:
         """Wait until anything at all has come since the last `take`."""
         with self.sink.changed:
@@ -323,11 +330,12 @@ def sidecar_command() -> list[str]:
 
 
 def sidecar(port: int) -> Side:
-    return Side("sidecar", sidecar_command(), options=options_for(f"http://127.0.0.1:{port}/v1"))
+    options = options_for(f"http://127.0.0.1:{port}/v1")
+    return Side("sidecar", sidecar_command(), options=options).settle()
 
 
 def floor(port: int) -> Side:
-    return Side("floor", [sys.executable, "-m", "benchmarks.peers.floor", str(port)])
+    return Side("floor", [sys.executable, "-m", "benchmarks.peers.floor", str(port)]).settle()
 
 
 def openai_sdk(port: int) -> Side:
