@@ -1,7 +1,7 @@
 """`ProviderRegistry`: which kinds of provider exist, in order, and how one is made.
 
 The table is the only place where kinds are listed. A kind's module is imported when the first
-provider of that kind is made. To add a kind: one line here.
+provider of that kind is made. To add a kind: one line here, or a row of `catalog.presets`.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from typing import cast
 
 from providers.auth.env import configured_kinds
 from providers.base import AiProvider
+from providers.catalog.presets import PRESETS
 from providers.errors import NotConfigured, ProviderNotFound
 from providers.settings import ProvidersConfig, ProviderSettings
 from providers.vendors.context import ProviderContext
@@ -18,8 +19,16 @@ from providers.vendors.context import ProviderContext
 # kind -> module:class. The order is that of "first configured" in the wire contract.
 KINDS: dict[str, str] = {
     "openai": "providers.vendors.openai:OpenAi",
+    "azure": "providers.vendors.azure:Azure",
     "anthropic": "providers.vendors.anthropic:Anthropic",
+    "gemini": "providers.vendors.gemini:GeminiApi",
+    "xai": "providers.vendors.xai:XAi",
+    "openrouter": "providers.vendors.openrouter:OpenRouter",
+    "groq": "providers.vendors.groq:Groq",
+    "perplexity": "providers.vendors.perplexity:Perplexity",
+    "ollama": "providers.vendors.ollama:OllamaProvider",
     "openai-compatible": "providers.vendors.openai_compatible:OpenAiCompatible",
+    **dict.fromkeys(PRESETS, "providers.vendors.preset:PresetProvider"),
     "mock": "providers.vendors.mock:MockProvider",
     "local": "providers.vendors.local:LocalProvider",
 }
@@ -27,7 +36,9 @@ KINDS: dict[str, str] = {
 LOCAL = "local"
 
 # Kinds that answer without a key: a table with their name is enough.
-_KEYLESS = frozenset({"mock", "local", "ollama", "claude-code", "vscode-lm"})
+_KEYLESS = frozenset({"mock", "local", "ollama", "claude-code", "vscode-lm"}) | {
+    kind for kind, row in PRESETS.items() if row.keyless
+}
 
 # Any of these in a table says that somebody meant this provider to be used.
 _MEANT = (

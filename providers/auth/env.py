@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from providers.catalog.presets import PRESETS, Preset
+
 
 class EnvNames(NamedTuple):
     """The variables of one kind; of several names for one thing the first that is set counts.
@@ -30,8 +32,12 @@ def _key(*names: str) -> EnvNames:
     return EnvNames(keys=names)
 
 
-def _key_only_if_named(*names: str) -> EnvNames:
-    return EnvNames(keys=names, configured_by=())
+def _preset(row: Preset) -> EnvNames:
+    return EnvNames(
+        keys=row.keys,
+        fields=(("baseUrl", row.base_url_env),) if row.base_url_env else (),
+        configured_by=() if row.others_key else None,
+    )
 
 
 _AWS_REGION = ("region", ("AWS_REGION", "AWS_DEFAULT_REGION"))
@@ -107,36 +113,7 @@ PROVIDER_ENV: dict[str, EnvNames] = {
         configured_by=(("OLLAMA_HOST",),),
     ),
     "openai-compatible": EnvNames(),
-    "mistral": _key("MISTRAL_API_KEY"),
-    "codestral": _key("CODESTRAL_API_KEY"),
-    "deepseek": _key("DEEPSEEK_API_KEY"),
-    "cerebras": _key("CEREBRAS_API_KEY"),
-    "fireworks": _key("FIREWORKS_API_KEY"),
-    "sambanova": _key("SAMBANOVA_API_KEY"),
-    "moonshot": _key("MOONSHOT_API_KEY"),
-    "deepinfra": _key("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
-    "together": EnvNames(keys=("TOGETHER_API_KEY",), fields=(("baseUrl", ("TOGETHER_BASE_URL",)),)),
-    "nvidia": _key("NVIDIA_API_KEY"),
-    "huggingface": _key_only_if_named("HF_TOKEN"),
-    "featherless": _key("FEATHERLESS_API_KEY"),
-    "chutes": _key("CHUTES_API_KEY"),
-    "io-intelligence": _key("IOINTELLIGENCE_API_KEY"),
-    "glama": _key("GLAMA_API_KEY"),
-    "requesty": _key("REQUESTY_API_KEY"),
-    "unbound": _key("UNBOUND_API_KEY"),
-    "roo": _key("ROO_API_KEY"),
-    "zai": _key("ZAI_API_KEY"),
-    "doubao": _key("ARK_API_KEY"),
-    "qwen": _key("DASHSCOPE_API_KEY"),
-    "baseten": _key("BASETEN_API_KEY"),
-    "minimax": _key("MINIMAX_API_KEY"),
-    "poe": _key("POE_API_KEY"),
-    "vercel-ai-gateway": _key("AI_GATEWAY_API_KEY"),
-    "litellm": _key_only_if_named("LITELLM_PROXY_API_KEY", "LITELLM_API_KEY"),
-    "lm-studio": _key_only_if_named("LM_API_TOKEN"),
-    "vllm": _key_only_if_named("VLLM_API_KEY"),
-    "llama-cpp": _key_only_if_named("LLAMA_API_KEY"),
-    "github-models": _key_only_if_named("GITHUB_TOKEN"),
+    **{kind: _preset(row) for kind, row in PRESETS.items()},
     "claude-code": EnvNames(),
     "gemini-cli": EnvNames(),
     "qwen-code": EnvNames(),

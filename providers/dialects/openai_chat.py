@@ -46,6 +46,7 @@ class ChatProfile(MessageProfile, frozen=True, kw_only=True):
 
     path: str = "/chat/completions"
     max_tokens: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    seed: Literal["seed", "random_seed"] = "seed"
     stream_options: bool = True
     omit: frozenset[str] = frozenset()
     schemas: SchemaStyle = "strict"
@@ -83,7 +84,7 @@ class OpenAiChat(Dialect):
             "temperature": chat.temperature,
             "top_p": chat.top_p,
             "stop": chat.stop,
-            "seed": chat.seed,
+            profile.seed: chat.seed,
         }
         body.update({name: value for name, value in sampling.items() if value is not None})
         if stream:

@@ -270,6 +270,8 @@ class ChatReader(Reader):
         self._has_content = True
         if self._tags is not None:
             self._tags.feed(text, out)
+            if self._tags.settled:
+                self._tags = None  # no tag can follow: the rest takes the short way
         else:
             out.append(TextDelta(text))
 

@@ -5,7 +5,7 @@ to Chat Completions.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -59,6 +59,7 @@ class CompletionsProfile(msgspec.Struct, frozen=True, kw_only=True):
     """`suffix`: whether the service fills in the middle. `omit` names body fields never sent."""
 
     path: str = "/completions"
+    seed: Literal["seed", "random_seed"] = "seed"
     stream_options: bool = True
     suffix: bool = True
     omit: frozenset[str] = frozenset()
@@ -102,7 +103,7 @@ class OpenAiCompletions(Dialect):
             "temperature": request.temperature,
             "top_p": request.top_p,
             "stop": request.stop,
-            "seed": request.seed,
+            profile.seed: request.seed,
             "stream": stream or None,
             "stream_options": options,
         }

@@ -24,6 +24,11 @@ class ThinkTags:
         self._held = ""
         self._depth = 0
 
+    @property
+    def settled(self) -> bool:
+        """Whether everything that follows is text."""
+        return self._state == "text"
+
     def feed(self, text: str, out: list[StreamToken]) -> None:
         """Append what `text` adds, as text or as reasoning."""
         if self._state == "start":

@@ -128,6 +128,12 @@ class HttpClient:
             return opened + direct.opened, reused + direct.reused
         return opened, reused
 
+    def keep_warm(self, url: str, seconds: float) -> None:
+        """Keep a connection to `url`'s origin for `seconds` after each use; not through a proxy."""
+        parsed = self._url(url)
+        if self._proxy(parsed) is None:
+            self._transport.origin(parsed).keep_warm(seconds)
+
     def describe(self) -> HttpDescription:
         """Return the proxies and the CA in use."""
         rules = self._rules

@@ -15,6 +15,7 @@ from providers.http.dial import dial
 from providers.http.exchange import TotalTimeout
 from providers.http.lean_httpx import httpx
 
+WARM_CONNECT_SECONDS = 10.0
 CLOSED = "the client has been closed"
 
 
@@ -41,6 +42,9 @@ class Origin:
         self._places = 0  # taken: by connections, and by those about to be made
         self._waiters: OrderedDict[asyncio.Future[Connection | None], None] = OrderedDict()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._warm_seconds = 0.0
+        self._may_rewarm = False
+        self._rewarming: asyncio.Task[None] | None = None
         self._closed = False
         self.opened = 0
         self.reused = 0
@@ -135,6 +139,31 @@ class Origin:
 
     # --- what connections report ----------------------------------------------------------
 
+    def keep_warm(self, seconds: float) -> None:
+        """From now on keep a connection for `seconds` after each use.
+
+        An idle one that the server closes meanwhile is replaced, once per use.
+        """
+        self._warm_seconds = seconds
+        self._may_rewarm = True
+
+    def _rewarm(self) -> None:
+        if self._may_rewarm and not (self._closed or self._all or self._rewarming):
+            self._may_rewarm = False
+            self._rewarming = self._loop.create_task(self._warm())
+            self._rewarming.add_done_callback(self._warmed)
+
+    async def _warm(self) -> None:
+        try:
+            self._places += 1
+            connection = await self._connect(None, None, WARM_CONNECT_SECONDS)
+        except httpx.TransportError:
+            return  # nobody waits for it; the next request finds out by itself
+        self.released(connection)
+
+    def _warmed(self, _: asyncio.Task[None]) -> None:
+        self._rewarming = None
+
     def released(self, connection: Connection) -> None:
         while self._waiters:
             waiter, _ = self._waiters.popitem(last=False)
@@ -144,13 +173,16 @@ class Origin:
         connection.idle_since = self._loop.time()
         self._idle[connection] = None
         if self._sweeper is None:
-            self._sweeper = self._loop.call_later(self._idle_seconds, self._sweep)
+            self._sweeper = self._loop.call_later(self._bound, self._sweep)
 
     def lost(self, connection: Connection) -> None:
+        was_idle = connection in self._idle
         self._idle.pop(connection, None)
         if connection in self._all:
             self._all.discard(connection)
             self._free_place()
+        if was_idle and self._loop.time() - connection.idle_since < self._warm_seconds:
+            self._rewarm()
 
     def _free_place(self) -> None:
         while self._waiters:
@@ -162,12 +194,16 @@ class Origin:
 
     # --- idle ones ------------------------------------------------------------------------------
 
+    @property
+    def _bound(self) -> float:
+        return max(self._idle_seconds, self._warm_seconds)
+
     def _sweep(self) -> None:
         self._sweeper = None
         now = self._loop.time()
         while self._idle:
             oldest = next(iter(self._idle))
-            due = oldest.idle_since + self._idle_seconds
+            due = oldest.idle_since + self._bound
             if due > now:
                 self._sweeper = self._loop.call_at(due, self._sweep)
                 return
@@ -187,5 +223,7 @@ class Origin:
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
+        if self._rewarming is not None:
+            self._rewarming.cancel()
         for connection in list(self._all):
             connection.shut()

@@ -66,12 +66,15 @@ HEALTH_TIMEOUT = 10.0
 
 
 class HttpProvider(AiProvider):
-    """A provider over HTTP. A vendor fills in class attributes and two abstract methods."""
+    """A provider over HTTP. A vendor fills in class attributes and two abstract methods.
 
-    kind: ClassVar[str]
-    default_base_url: ClassVar[str] = ""
-    default_model: ClassVar[str] = ""
-    needs_key: ClassVar[bool] = True
+    One whose attributes come from a table sets them before it calls `__init__`.
+    """
+
+    kind: str
+    default_base_url: str = ""
+    default_model: str = ""
+    needs_key: bool = True
     keep_alive: ClassVar[bool] = True
 
     def __init__(self, name: str, settings: ProviderSettings, context: ProviderContext) -> None:
