@@ -15,6 +15,7 @@ from providers.dialects.openai_chat_wire import (
     Choice,
     Chunk,
     Delta,
+    PlainChunk,
     WireToolCall,
     finish_reason,
 )
@@ -36,6 +37,12 @@ from providers.wire import json_text
 _CHUNK = msgspec.json.Decoder(Chunk)
 _ANY: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 _decode_chunk = _CHUNK.decode
+_decode_plain = msgspec.json.Decoder(PlainChunk).decode
+_REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+PLAIN_MISSES = 8
+"""How often per answer an event may turn out not to be plain before that is no longer tried: a
+miss costs twice what a hit saves, and some services add a field of their own to every delta."""
 
 
 class ChatReader(Reader):
@@ -49,6 +56,8 @@ class ChatReader(Reader):
         self.finished = False
         self._started = False
         self._done = False  # Finish has been given; nothing may follow
+        self._plain = False  # the last event was plain text, so the next one may be
+        self._misses = PLAIN_MISSES
         self._raw_finish: str | None = None
         self._refused = False
         self._has_content = False
@@ -59,47 +68,24 @@ class ChatReader(Reader):
         self._cited: set[str] = set()
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
+        if self._plain and not event:
+            try:
+                text = _decode_plain(data).choices[0].delta.content
+            except _REFUSED:
+                self._plain = False
+                self._misses -= 1
+            else:
+                if text:
+                    out.append(TextDelta(text))
+                return
         try:
             chunk = _decode_chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except _REFUSED as error:
             if (lenient := self._not_a_chunk(event, data, error, out)) is None:
                 return
             chunk = lenient
-        if self._done:
-            return
-        choices = chunk.choices
-        if not self._started or not choices or chunk.error is not None or event == "error":
-            self._unusual(event, data, chunk, out)
-        if choices:
-            for choice in choices:
-                delta = choice.delta
-                # The usual case, some text and nothing else, takes a few comparisons.
-                if (
-                    delta is not None
-                    and delta.content.__class__ is str
-                    and choice.finish_reason is None
-                    and not choice.index
-                    and delta.tool_calls is None
-                    and delta.reasoning_content is None
-                    and delta.reasoning is None
-                    and delta.reasoning_details is None
-                    and delta.refusal is None
-                    and delta.annotations is None
-                    and self._tags is None
-                    and choice.error is None
-                ):
-                    if delta.content:
-                        self._has_content = True
-                        out.append(TextDelta(cast("str", delta.content)))
-                elif not choice.index:
-                    self._choice(choice, out)
-        if (
-            chunk.usage is not None
-            or chunk.x_groq is not None
-            or chunk.citations is not None
-            or chunk.search_results is not None
-        ):
-            self._beside(chunk, out)
+        if not self._done:
+            self._chunk(event, data, chunk, out)
 
     def end(self, out: list[StreamToken]) -> None:
         if self._done:
@@ -109,6 +95,22 @@ class ChatReader(Reader):
                 self._tags.end(out)
             raise Truncated("the stream ended before its finish_reason")
         self._finish(out)
+
+    def _chunk(self, event: str, data: bytes, chunk: Chunk, out: list[StreamToken]) -> None:
+        choices = chunk.choices
+        if not self._started or not choices or chunk.error is not None or event == "error":
+            self._unusual(event, data, chunk, out)
+        if choices:
+            for choice in choices:
+                if not choice.index:
+                    self._choice(choice, out)
+        if (
+            chunk.usage is not None
+            or chunk.x_groq is not None
+            or chunk.citations is not None
+            or chunk.search_results is not None
+        ):
+            self._beside(chunk, out)
 
     def read_whole(self, body: bytes) -> list[StreamToken]:
         """Return the tokens of an answer that was not streamed.
@@ -199,6 +201,8 @@ class ChatReader(Reader):
             delta = choice.message  # a whole answer in one event
         if delta is not None:
             self._delta(delta, out)
+            if delta.content and self._tags is None and self._misses > 0:
+                self._plain = True
         if choice.finish_reason:
             self._raw_finish = choice.finish_reason
             self.finished = True
@@ -314,6 +318,7 @@ class ChatReader(Reader):
         if self._done:
             return
         self._done = True
+        self._plain = False
         if not self._started:
             self._start(Chunk(), out)
         if self._tags is not None:

@@ -4,7 +4,7 @@ Every field is tolerant of null and everything else in an answer is skipped, so 
 the API break nothing. https://platform.openai.com/docs/api-reference/chat
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -80,6 +80,36 @@ class Chunk(msgspec.Struct, gc=False):
     x_groq: XGroq | None = None
     citations: list[Any] | None = None
     search_results: list[SearchResult] | None = None
+
+
+class PlainDelta(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    content: str
+    role: str | None = None
+    refusal: None = None
+    tool_calls: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+
+
+class PlainChoice(msgspec.Struct, gc=False):
+    delta: PlainDelta
+    finish_reason: None = None
+    index: Literal[0] = 0
+    error: None = None
+
+
+class PlainChunk(msgspec.Struct, gc=False):
+    """The event that almost all events are: some text, and nothing else that we would read.
+
+    What decodes as this needs no looking at; what does not is decoded as a `Chunk`.
+    """
+
+    choices: tuple[PlainChoice]
+    usage: None = None
+    error: None = None
+    x_groq: None = None
+    citations: None = None
+    search_results: None = None
 
 
 FINISH: dict[str, FinishReason] = {

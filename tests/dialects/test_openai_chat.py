@@ -825,3 +825,38 @@ def test_a_body_is_not_shared_with_the_request_or_the_profile() -> None:
     body["tools"][0]["function"]["parameters"]["required"].append("zz")
     assert schema == SCHEMA
     assert profile.extra == {"thinking": {"type": "enabled"}}
+
+
+# --- The short way for plain text -----------------------------------------------------------------
+
+ODD_DELTAS: list[Any] = [
+    {"content": "a"},
+    {"content": "b", "role": "assistant"},
+    {"content": "", "refusal": None},
+    {"content": "c", "token_id": 7},
+    {"content": "d", "reasoning": "r"},
+    {"content": None, "reasoning_content": "s"},
+    {"content": "e", "tool_calls": [{"index": 0, "id": "i", "function": {"name": "f"}}]},
+    {"content": [{"type": "text", "text": "f"}]},
+    {"content": "g\ud83d"},
+    {},
+]
+BESIDE: list[dict[str, Any]] = [
+    {},
+    {"usage": {"prompt_tokens": 1, "completion_tokens": 2}},
+    {"usage": None, "citations": ["https://a"]},
+    {"x_groq": {"id": "x"}},
+    {"error": None},
+]
+
+
+@given(st.lists(st.tuples(st.sampled_from(ODD_DELTAS), st.sampled_from(BESIDE)), max_size=20))
+def test_the_short_way_reads_what_the_long_way_does(events: list[tuple[Any, Any]]) -> None:
+    """An event with a name takes the long way; without one it may take the short way."""
+    written = [event(delta, **beside) for delta, beside in events]
+    written.append(event(finish="stop"))
+    short = stream(*written)
+    long = b"".join(
+        b"event: chunk\ndata: " + json.dumps(each).encode() + b"\n\n" for each in written
+    )
+    assert tokens_of(CHAT, [short]) == tokens_of(CHAT, [long + b"data: [DONE]\n\n"])
