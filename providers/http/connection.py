@@ -33,6 +33,27 @@ class Refused(Exception):
 class Connection(asyncio.Protocol):
     """`usable`: open and without an exchange. `used`: it has carried one before this one."""
 
+    __slots__ = (
+        "_complete",
+        "_exchange",
+        "_extra",
+        "_gone",
+        "_head_size",
+        "_headers",
+        "_in_head",
+        "_interim",
+        "_keep_alive",
+        "_owner",
+        "_parser",
+        "_quiet",
+        "_sent",
+        "_transport",
+        "_until_close",
+        "_write_paused",
+        "idle_since",
+        "used",
+    )
+
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
