@@ -237,7 +237,10 @@ def _causes(error: BaseException) -> list[BaseException]:
 
 
 def _reason(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno is not None else str(error) or "no reason given"
+    if error.errno is None:
+        return str(error) or "no reason given"
+    said = os.strerror(error.errno)  # asyncio's own text only names the address again
+    return str(error) if said.startswith("Unknown error") else said  # Windows' socket errors
 
 
 def _read_timeout(asked: _Asked, _: Exception) -> ProviderError:

@@ -281,6 +281,7 @@ class Connection(asyncio.Protocol):
     def _finish(self, exchange: Exchange) -> None:
         reuse = self._keep_alive and self._sent and not self._extra
         self._exchange = None
+        self._headers = []  # an idle connection keeps nothing of the last answer
         self._complete = False
         self.used = True
         if exchange.head_only:

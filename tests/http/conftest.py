@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import pytest
 import pytest_asyncio
 
 from providers.http.client import HttpClient
@@ -13,10 +14,14 @@ Serve = Callable[..., Awaitable[RawServer]]
 MakeClient = Callable[..., HttpClient]
 
 
+@pytest.fixture
+def servers() -> list[RawServer]:
+    return []
+
+
 @pytest_asyncio.fixture
-async def serve() -> AsyncIterator[Serve]:
-    """Start `RawServer`s. At the end no client connection may be left open."""
-    servers: list[RawServer] = []
+async def serve(servers: list[RawServer]) -> AsyncIterator[Serve]:
+    """Start `RawServer`s."""
 
     async def start(*args: object, **options: object) -> RawServer:
         server = await RawServer.start(*args, **options)  # type: ignore[arg-type]
@@ -29,8 +34,11 @@ async def serve() -> AsyncIterator[Serve]:
 
 
 @pytest_asyncio.fixture
-async def make_client(serve: Serve) -> AsyncIterator[MakeClient]:
-    """Make `HttpClient`s; keywords are fields of the settings, bounds of time in seconds."""
+async def make_client(servers: list[RawServer], serve: Serve) -> AsyncIterator[MakeClient]:
+    """Make `HttpClient`s; keywords are fields of the settings, bounds of time in seconds.
+
+    At the end they are closed, and no connection to a server and no task may be left.
+    """
     clients: list[HttpClient] = []
     before = asyncio.all_tasks()
 
@@ -49,6 +57,8 @@ async def make_client(serve: Serve) -> AsyncIterator[MakeClient]:
     yield make
     for client in clients:
         await client.aclose()
+    for server in servers:
+        await server.all_closed()
     left = [t for t in asyncio.all_tasks() - before if not _of_tests(t)]
     assert not left, f"the client left tasks behind: {left}"
 

@@ -173,6 +173,13 @@ class RawServer:
                 await self._arrived.wait()
         return self.connections[count - 1]
 
+    async def all_closed(self, within: float = 2.0) -> None:
+        """Wait until the clients have closed every connection; what they still send is dropped."""
+        for peer in self._peers:
+            peer.read_on()
+        for record in self.connections:
+            await record.closed(within)
+
     async def aclose(self) -> None:
         """Stop listening, and reset what is open."""
         assert self._server is not None
@@ -222,6 +229,7 @@ class _Peer(asyncio.Protocol):
         self._change = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
+        self._reading_on = False
         self._transport: asyncio.Transport | None = None
         self.task: asyncio.Task[None] | None = None
         self.record = Recording(0.0, len(server.connections))
@@ -239,8 +247,13 @@ class _Peer(asyncio.Protocol):
         assert self._transport is not None
         self._buffer += data
         self._change.set()
-        if len(self._buffer) > 65536:
+        if not self._reading_on and len(self._buffer) > 65536:
             self._transport.pause_reading()
+
+    def read_on(self) -> None:
+        self._reading_on = True
+        assert self._transport is not None
+        self._transport.resume_reading()
 
     def pause_writing(self) -> None:
         self._writable.clear()
