@@ -46,7 +46,7 @@ class Outbox:
         self._parts: list[bytes] = []
         self._queued = 0  # bytes in `_parts`
         self._in_flight = 0  # bytes the channel has taken and not yet written
-        self._scheduled = False
+        self._ready = True  # no flush is scheduled, no write under way, and there is a reader
         self._flooded = False
         self._lost = False
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -64,13 +64,17 @@ class Outbox:
 
     def send(self, data: bytes) -> None:
         """Queue one frame."""
-        self._parts.append(data)
-        self._added(len(data))
+        self.send_parts((data,), len(data))
 
     def send_parts(self, parts: Sequence[bytes], size: int) -> None:
         """Queue frames given in pieces; `size` is the sum of their lengths."""
         self._parts += parts
-        self._added(size)
+        self._queued += size
+        if self._ready:
+            self._ready = False
+            self._loop.call_soon(self._flush)
+        elif self._queued > FLOOD_WATER or self._lost:
+            self._overflow()
 
     async def drained(self) -> None:
         """Return once there is room again; at once if there is."""
@@ -90,27 +94,23 @@ class Outbox:
         """Drop everything: the reader is gone."""
         if self._lost:
             return
-        self._lost = True
+        self._lost, self._ready = True, False
         self._parts.clear()
         self._queued = self._in_flight = 0
         self._wake(self._waiting)
         self._wake(self._idle)
         self._on_lost()
 
-    def _added(self, size: int) -> None:
+    def _overflow(self) -> None:
         if self._lost:
             self._parts.clear()
-            return
-        self._queued += size
-        if not self._scheduled and not self._in_flight:
-            self._scheduled = True
-            self._loop.call_soon(self._flush)
-        if self._on_flood is not None and not self._flooded and self.size > FLOOD_WATER:
+            self._queued = 0
+        elif not self._flooded and self._on_flood is not None:
             self._flooded = True
             self._on_flood(True)
 
     def _flush(self) -> None:
-        self._scheduled = False
+        self._ready = not self._in_flight and not self._lost
         if self._in_flight or not self._queued or self._lost:
             return
         parts = self._parts
@@ -125,6 +125,8 @@ class Outbox:
         if written:
             self._in_flight = 0
             self._settle()
+        else:
+            self._ready = False
 
     def _written(self) -> None:
         if self._lost:

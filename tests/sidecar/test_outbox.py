@@ -144,11 +144,14 @@ async def test_a_flood_is_told_when_it_begins_and_when_it_is_over() -> None:
     told: list[bool] = []
     outbox = Outbox(tap, on_lost=Lost(), on_flood=told.append)
     tap.held = True
+    outbox.send(b"x")
+    await turns()
     outbox.send(b"x" * FLOOD_WATER)
     assert told == []
     outbox.send(b"x")
     outbox.send(b"x")
     assert told == [True]
-    await turns()
+    tap.release()
+    assert told == [True]
     tap.release()
     assert told == [True, False]
