@@ -199,11 +199,12 @@ class Side:
         message = {"jsonrpc": "2.0", "id": self.asked, "method": method, "params": params}
         return self.asked, self._write(message)
 
-    def stream(self, key: str, model: str, provider: str = "") -> tuple[int, int]:
-        """Ask for a stream of the load server; `key` is its prompt and its progress token."""
-        params = {"prompt": key, "model": model, "partialResultToken": key}
-        if provider:
-            params["provider"] = provider
+    def stream(self, key: str, model: str, provider: str = "bench") -> tuple[int, int]:
+        """Ask for a stream of the load server; `key` is its prompt and its progress token.
+
+        Provider and model are named, as an editor does whose user has chosen a model.
+        """
+        params = {"prompt": key, "provider": provider, "model": model, "partialResultToken": key}
         return self.request("ai/stream", params)
 
     def wait(self, answers: int | None = None, patience: float = PATIENCE) -> None:
