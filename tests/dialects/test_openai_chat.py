@@ -839,10 +839,13 @@ ODD_DELTAS: list[Any] = [
     {"content": "e", "tool_calls": [{"index": 0, "id": "i", "function": {"name": "f"}}]},
     {"content": [{"type": "text", "text": "f"}]},
     {"content": "g\ud83d"},
+    {"content": "h", "reasoning_details": [{"type": "reasoning.text", "text": "t"}]},
+    {"content": "i", "annotations": [{"url_citation": {"url": "https://b"}}]},
     {},
 ]
 BESIDE: list[dict[str, Any]] = [
     {},
+    {"error": {"message": "m"}},
     {"usage": {"prompt_tokens": 1, "completion_tokens": 2}},
     {"usage": None, "citations": ["https://a"]},
     {"x_groq": {"id": "x"}},
@@ -850,13 +853,38 @@ BESIDE: list[dict[str, Any]] = [
 ]
 
 
-@given(st.lists(st.tuples(st.sampled_from(ODD_DELTAS), st.sampled_from(BESIDE)), max_size=20))
-def test_the_short_way_reads_what_the_long_way_does(events: list[tuple[Any, Any]]) -> None:
+def both_ways(events: list[dict[str, Any]]) -> None:
     """An event with a name takes the long way; without one it may take the short way."""
-    written = [event(delta, **beside) for delta, beside in events]
-    written.append(event(finish="stop"))
-    short = stream(*written)
-    long = b"".join(
-        b"event: chunk\ndata: " + json.dumps(each).encode() + b"\n\n" for each in written
+    short = stream(*events)
+    long = stream(*(b"event: chunk\ndata: " + json.dumps(each).encode() for each in events))
+    (tokens, error), (expected, expected_error) = (tokens_of(CHAT, [b]) for b in (short, long))
+    assert tokens == expected
+    assert repr(error) == repr(expected_error)
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("delta", ODD_DELTAS)
+def test_the_short_way_reads_what_the_long_way_does(delta: Any, beside: Any) -> None:
+    plain = event({"content": "x"})
+    odd = event(delta, **beside)
+    second = {**odd, "choices": [{**odd["choices"][0], "index": 1}]}
+    failed = {**odd, "choices": [{**odd["choices"][0], "error": {"message": "m"}}]}
+    ended = event(delta, "length", **beside)
+    both_ways([plain, odd, plain, event(finish="stop")])
+    both_ways([plain, second, plain, event(finish="stop")])
+    both_ways([plain, {**odd, "choices": [*odd["choices"], *plain["choices"]]}, plain])
+    both_ways([plain, plain, ended])
+    both_ways([plain, plain, failed])
+    both_ways([plain, ended, plain])
+
+
+def test_the_short_way_ends_with_the_answer() -> None:
+    tokens = read(
+        event({"content": "x"}), event({"content": "y"}), b"data: [DONE]", event({"content": "z"})
     )
-    assert tokens_of(CHAT, [short]) == tokens_of(CHAT, [long + b"data: [DONE]\n\n"])
+    assert [t.text for t in tokens if isinstance(t, TextDelta)] == ["x", "y"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(ODD_DELTAS), st.sampled_from(BESIDE)), max_size=20))
+def test_the_short_way_in_any_order(events: list[tuple[Any, Any]]) -> None:
+    both_ways([*(event(delta, **beside) for delta, beside in events), event(finish="stop")])
