@@ -880,7 +880,10 @@ def test_the_short_way_reads_what_the_long_way_does(delta: Any, beside: Any) -> 
 
 def test_the_short_way_ends_with_the_answer() -> None:
     tokens = read(
-        event({"content": "x"}), event({"content": "y"}), b"data: [DONE]", event({"content": "z"})
+        event({"content": "x"}),
+        event({"content": "y"}),
+        b"event: done\ndata: [DONE]",
+        event({"content": "z"}),
     )
     assert [t.text for t in tokens if isinstance(t, TextDelta)] == ["x", "y"]
 
