@@ -88,7 +88,10 @@ PRESETS: dict[str, Preset] = {
         | _THINKING
         | {"max_tokens": "max_completion_tokens", "parallel_tool_calls": True},
         patterns=(
-            ("reasoner", {"merge_tool_text": True, "extra": {"thinking": {"type": "enabled"}}}),
+            (
+                "reasoner",
+                {"merge_tool_text": True, "stream_extra": {"thinking": {"type": "enabled"}}},
+            ),
         ),
         fim="/beta/completions",
     ),

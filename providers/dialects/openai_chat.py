@@ -40,7 +40,8 @@ class ChatProfile(MessageProfile, frozen=True, kw_only=True):
     `omit` names body fields that are never sent: what the model refuses (`temperature`, `top_p`,
     `seed`, `stop`, …). `parallel_tool_calls` is sent with tools where it is not None. `schemas`:
     how tools' schemas are made strict. `response_formats`: whether schemas, only plain JSON, or
-    neither can be asked for. `extra` is merged into every body. `think_tags` and `keep_details`
+    neither can be asked for. `extra` is merged into every body, `stream_extra` into those of streams.
+    `think_tags` and `keep_details`
     are about reading: see `ChatReader`.
     """
 
@@ -54,6 +55,7 @@ class ChatProfile(MessageProfile, frozen=True, kw_only=True):
     response_formats: Literal["schema", "json", "none"] = "schema"
     reasoning_style: ReasoningStyle = "effort"
     extra: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    stream_extra: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
     think_tags: bool = False
     keep_details: bool = False
 
@@ -96,6 +98,9 @@ class OpenAiChat(Dialect):
         if chat.reasoning is not None:
             _add_reasoning(body, chat.reasoning, profile.reasoning_style)
         body.update(profile.extra)
+        if stream:
+            for name, value in profile.stream_extra.items():
+                body.setdefault(name, value)
         for name in profile.omit:
             body.pop(name, None)
         return body

@@ -3,10 +3,12 @@
 https://platform.openai.com/docs/api-reference
 """
 
+from typing import TypeVar
+
 import msgspec
 
 from providers.dialects.base import Dialect
-from providers.dialects.openai_chat import ChatProfile
+from providers.dialects.openai_chat import ChatProfile, OpenAiChat, effort_of
 from providers.dialects.openai_completions import CompletionsProfile
 from providers.dialects.openai_responses import OpenAiResponses, ResponsesProfile
 from providers.types import ChatRequest, CompletionRequest
@@ -20,6 +22,7 @@ from providers.vendors.openai_models import (
     name_at_service,
     reasons,
     refuses_sampling,
+    takes_effort,
 )
 
 
@@ -41,20 +44,41 @@ class OpenAi(ChatVendor):
     def profile_for(self, model: str) -> ChatProfile:
         return chat_profile(model)
 
+    def chat_dialect(self, profile: ChatProfile) -> OpenAiChat:
+        return NativeChat(profile)
+
     def dialect_for(self, request: ChatRequest | CompletionRequest) -> Dialect:
         if isinstance(request, ChatRequest) and self.settings.api in (None, "responses"):
             return NativeResponses(responses_profile(request.model))
         return super().dialect_for(request)
 
 
-class NativeResponses(OpenAiResponses):
-    """Responses, with the names that stand for a model and an effort resolved."""
+class NativeChat(OpenAiChat):
+    """Chat Completions, with an effort where the model takes it."""
 
     def body(self, request: ChatRequest | CompletionRequest, *, stream: bool) -> dict[str, object]:
-        named = name_at_service(request.model)
-        if named != request.model:
-            request = msgspec.structs.replace(request, model=named)
-        return super().body(request, stream=stream)
+        return super().body(as_the_model_takes_it(request), stream=stream)
+
+
+class NativeResponses(OpenAiResponses):
+    """Responses, with an effort where the model takes it."""
+
+    def body(self, request: ChatRequest | CompletionRequest, *, stream: bool) -> dict[str, object]:
+        return super().body(as_the_model_takes_it(request), stream=stream)
+
+
+Request = TypeVar("Request", ChatRequest, CompletionRequest, ChatRequest | CompletionRequest)
+
+
+def as_the_model_takes_it(request: Request) -> Request:
+    """Leave out an effort the model does not know, and resolve names that stand for an effort."""
+    model, reasoning = name_at_service(request.model), request.reasoning
+    effort = effort_of(reasoning) if reasoning is not None else None
+    if effort is not None and not takes_effort(request.model, effort):
+        reasoning = None
+    if model == request.model and reasoning is request.reasoning:
+        return request
+    return msgspec.structs.replace(request, model=model, reasoning=reasoning)
 
 
 def chat_profile(model: str) -> ChatProfile:

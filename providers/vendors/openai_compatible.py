@@ -1,5 +1,7 @@
 """Any service that speaks OpenAI's format, under any name: `kind = "openai-compatible"`."""
 
+from urllib.parse import urlsplit
+
 import msgspec
 
 from providers.dialects.base import Dialect
@@ -79,16 +81,21 @@ class OpenAiCompatible(FirstModelVendor):
                 f"providers.{name}.baseUrl: expected the address of the service, up to and "
                 'including its version (like "http://127.0.0.1:8000/v1")'
             )
+        host = urlsplit(self.base_url).hostname or ""
+        self._at_xai = host == "x.ai" or host.endswith(".x.ai")
 
     def profile_for(self, model: str) -> ChatProfile:
+        profile = self.profile
+        if self._at_xai:
+            profile = msgspec.structs.replace(profile, stream_options=False)
         if not is_o_series(model):
-            return self.profile
+            return profile
         return msgspec.structs.replace(
-            self.profile,
+            profile,
             system="developer",
             system_prefix=O_SERIES_PREFIX,
             max_tokens="max_completion_tokens",
-            omit=self.profile.omit | SAMPLING,
+            omit=profile.omit | SAMPLING,
         )
 
     def dialect_for(self, request: ChatRequest | CompletionRequest) -> Dialect:

@@ -15,6 +15,19 @@ _EFFORT_IN_NAME = re.compile(r"(?:^|/)o[3-9](?:-mini)?-(low|medium|high)$")
 # Those whose prompts OpenAI keeps for a day where it is asked to.
 _LONG_CACHE = re.compile(r"(?:^|/)gpt-5\.[123](?:-codex(?:-mini|-max)?)?$")
 
+# Which efforts a model takes, the first pattern that fits; a model that none fits takes any.
+_EFFORTS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
+    (re.compile(rf"(?:^|/){pattern}"), tuple(efforts.split()))
+    for pattern, efforts in (
+        (r"(?:gpt-[34]|chatgpt|o1|codex-mini|gpt-5[\d.]*-chat)", ""),
+        (r"o[3-9](?:-mini)?-(?:low|medium|high)$", ""),
+        (r"o[3-9]", "low medium high"),
+        (r"gpt-5(?:\.[123])?-codex", "low medium high"),
+        (r"gpt-5(?!\.)", "minimal low medium high"),
+        (r"gpt-5\.", "none low medium high"),
+    )
+)
+
 SAMPLING = frozenset({"temperature", "top_p"})
 
 O_SERIES_PREFIX = "Formatting re-enabled\n"
@@ -37,6 +50,14 @@ def refuses_sampling(model: str) -> bool:
 def is_o_series(model: str) -> bool:
     """Return whether the model wants the developer role and `max_completion_tokens` in chat."""
     return bool(_O_SERIES.search(model))
+
+
+def takes_effort(model: str, effort: str) -> bool:
+    """Return whether the model knows this reasoning effort; of an unknown model that it does."""
+    for pattern, efforts in _EFFORTS:
+        if pattern.search(model):
+            return effort in efforts
+    return True
 
 
 def effort_in_name(model: str) -> str | None:

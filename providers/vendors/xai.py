@@ -5,17 +5,19 @@ citations. https://docs.x.ai/docs/api-reference
 """
 
 import re
+from typing import TypeVar, cast
 
 import msgspec
 
 from providers.dialects.base import Dialect
-from providers.dialects.openai_chat import ChatProfile, ReasoningStyle
+from providers.dialects.openai_chat import ChatProfile, OpenAiChat, effort_of
 from providers.dialects.openai_responses import OpenAiResponses, ResponsesProfile
 from providers.types import ChatRequest, CompletionRequest
 from providers.vendors.chat_vendor import ChatVendor
 
 # The others reason as much as they like, and answer `reasoning_effort` with a 400.
-_TAKES_EFFORT = re.compile(r"^grok-3-mini|multi-agent")
+_TAKES_EFFORT = re.compile(r"^grok-3-mini")
+_EFFORTS = ("low", "high")
 
 _RESPONSES = ResponsesProfile(
     reasons=True,
@@ -37,17 +39,44 @@ class XAi(ChatVendor):
     default_model = "grok-4.20"
 
     def profile_for(self, model: str) -> ChatProfile:
-        style: ReasoningStyle = "effort" if _TAKES_EFFORT.search(model) else "none"
-        return ChatProfile(stream_options=False, parallel_tool_calls=True, reasoning_style=style)
+        return ChatProfile(stream_options=False, parallel_tool_calls=True)
+
+    def chat_dialect(self, profile: ChatProfile) -> OpenAiChat:
+        return XAiChat(profile)
 
     def dialect_for(self, request: ChatRequest | CompletionRequest) -> Dialect:
         if isinstance(request, ChatRequest) and self.settings.api == "responses":
-            return OpenAiResponses(responses_profile(request.model))
+            return XAiResponses(_RESPONSES)
         return super().dialect_for(request)
 
 
-def responses_profile(model: str) -> ResponsesProfile:
-    """Return what a model wants in Responses."""
-    if _TAKES_EFFORT.search(model):
-        return _RESPONSES
-    return msgspec.structs.replace(_RESPONSES, omit=frozenset({"reasoning"}))
+class XAiChat(OpenAiChat):
+    """Chat Completions, with an effort where the model takes it."""
+
+    def body(self, request: ChatRequest | CompletionRequest, *, stream: bool) -> dict[str, object]:
+        return super().body(_with_known_effort(request), stream=stream)
+
+
+class XAiResponses(OpenAiResponses):
+    """Responses, with an effort where the model takes it."""
+
+    def body(self, request: ChatRequest | CompletionRequest, *, stream: bool) -> dict[str, object]:
+        body = super().body(_with_known_effort(request), stream=stream)
+        lone = (
+            not (request.system or request.tools) and len(cast("list[object]", body["input"])) < 2
+        )
+        if lone and not stream:
+            del body["include"]  # no conversation that the reasoning could go back to
+        return body
+
+
+Request = TypeVar("Request", ChatRequest, CompletionRequest, ChatRequest | CompletionRequest)
+
+
+def _with_known_effort(request: Request) -> Request:
+    """Leave out an effort that the model does not take: it is no reason to fail."""
+    if request.reasoning is None:
+        return request
+    if _TAKES_EFFORT.search(request.model) and effort_of(request.reasoning) in _EFFORTS:
+        return request
+    return msgspec.structs.replace(request, reasoning=None)
