@@ -4,6 +4,7 @@
 `text`, `reasoning`, `calls`, `usage`, `error`, `status`, `message`, `requests`, `waits`.
 """
 
+import base64
 import json
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,13 +54,17 @@ def _request(case: Json, seen: Observed) -> list[str]:
     if (host, ours.path) != (theirs["host"], theirs["path"]):
         found.append(f"path: {host}{ours.path} for {theirs['host']}{theirs['path']}")
     recorded = {name.lower(): value for name, value in theirs["headers"]}
-    for name in AUTH_AND_VERSION:
-        if ours.headers.get(name) != recorded.get(name):
-            found.append(f"header: {name}: {ours.headers.get(name)!r} for {recorded.get(name)!r}")
+    found += [
+        f"header: {name}: {ours.headers.get(name)!r} for {recorded.get(name)!r}"
+        for name in AUTH_AND_VERSION
+        if ours.headers.get(name) != recorded.get(name)
+    ]
     want, have = meaning(first_body(case)), meaning(ours.body)
-    for name in sorted(want.keys() | have.keys()):
-        if want.get(name) != have.get(name):
-            found.append(f"body: {name}: {_short(have.get(name))} for {_short(want.get(name))}")
+    found += [
+        f"body: {name}: {_short(have.get(name))} for {_short(want.get(name))}"
+        for name in sorted(want.keys() | have.keys())
+        if want.get(name) != have.get(name)
+    ]
     return found
 
 
@@ -136,13 +141,13 @@ def _usage(emitted: list[Json], seen: Observed) -> list[str]:
     if not said:
         return []
     usage, theirs = seen.outcome.usage, said[-1]
-    apart = theirs.get("reasoningTokens") or 0  # of Gemini's: the contract counts them as output
     ours = {
         "inputTokens": usage.input_tokens,
-        "outputTokens": usage.output_tokens
-        - (apart if usage.output_tokens > theirs["outputTokens"] else 0),
+        "outputTokens": usage.output_tokens,
         "cacheReadTokens": usage.cache_read_tokens,
     }
+    if ours["outputTokens"] == theirs["outputTokens"] + (theirs.get("reasoningTokens") or 0):
+        del ours["outputTokens"]  # Gemini counts thoughts apart; the contract says they are output
     return [
         f"usage: {name}: {ours[name]} for {theirs[name]}"
         for name in ours
@@ -204,8 +209,6 @@ def _error(case: Json, seen: Observed) -> list[str]:
 
 def _said(response: Json) -> str:
     """Return the service's own words, of a JSON body."""
-    import base64
-
     body = b"".join(base64.b64decode(piece) for piece in response.get("body_chunks_b64") or [])
     try:
         value: Any = json.loads(body)

@@ -8,9 +8,7 @@ and formats, not of single recordings.
 from fnmatch import fnmatchcase
 
 NO_KEY = "without a key nothing is sent: `Bearer not-provided` would be a secret's place holder"
-TRUNCATED = (
-    "a stream without its terminal event is cut short, never whole (and retried before text)"
-)
+TRUNCATED = "a stream without its terminal event is cut short, and before text retried"
 MALFORMED = "a body that is not the format is an error, and is asked for again"
 NOT_SWALLOWED = "an error in a stream is raised with its own kind; before text it is retried"
 ONE_POST = "no second POST after an error, and never to another host than the configured one"
