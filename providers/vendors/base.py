@@ -129,6 +129,14 @@ class HttpProvider(AiProvider):
         """Return the address of `path`."""
         return self.base_url + path
 
+    def request_url(self, request: ChatRequest | CompletionRequest, path: str) -> str:
+        """Return the address of a request, where it depends on the request's model."""
+        return self.url(path)
+
+    def body_options(self, request: ChatRequest | CompletionRequest) -> Mapping[str, object]:
+        """Return what is merged into the body: all that the request says for this provider."""
+        return request.provider_options
+
     def capabilities(self) -> ProviderCapabilities:
         model = self.context.catalog.find(self.kind, self.model)
         if model is None:
@@ -260,8 +268,8 @@ class HttpProvider(AiProvider):
         trace = request.trace
         deadline = trace.deadline if trace else None
         body = dialect.body(request, stream=stream)
-        merge(body, request.provider_options)
-        url = self.url(dialect.path(request, stream=stream))
+        merge(body, self.body_options(request))
+        url = self.request_url(request, dialect.path(request, stream=stream))
         payload = encode_body(body)
         accept = "text/event-stream" if stream else "application/json"
         extra = self.request_headers(request, stream=stream)
