@@ -12,7 +12,13 @@ import msgspec
 from providers.dialects.base import Reader
 from providers.dialects.errors import error_of_event
 from providers.dialects.openai_chat_reader import ChatReader
-from providers.dialects.openai_responses_wire import Content, Event, Item, Response
+from providers.dialects.openai_responses_wire import (
+    Content,
+    Event,
+    Item,
+    PlainTextDelta,
+    Response,
+)
 from providers.dialects.openai_usage import is_said, report
 from providers.dialects.reasoning_details import encoded
 from providers.errors import Malformed, ResponseError, ServerFailed, Truncated
@@ -33,6 +39,9 @@ _EVENT = msgspec.json.Decoder(Event)
 _RESPONSE = msgspec.json.Decoder(Response)
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 _decode_event = _EVENT.decode
+_decode_plain = msgspec.json.Decoder(PlainTextDelta).decode
+_REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_TEXT = "response.output_text.delta"
 
 INCOMPLETE: dict[str, FinishReason] = {
     "max_output_tokens": "length",
@@ -81,8 +90,9 @@ class ResponsesReader(Reader):
     def __init__(self) -> None:
         self.finished = False
         self._started = False
+        self._open_ended = False  # started and not finished, and events are Responses' own
         self._refused = False
-        self._open = (-1, -1)  # the part whose text came last
+        self._open: tuple[int | None, int | None] = (-1, -1)  # the part whose text came last
         self._texts: set[tuple[int | None, int | None]] = set()
         self._thought: set[int | None] = set()  # output indexes whose reasoning was given
         self._opaque: set[str] = set()  # reasoning items that were given whole
@@ -92,6 +102,14 @@ class ResponsesReader(Reader):
         self._chat: ChatReader | None = None  # a gateway answers in Chat Completions' chunks
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
+        if event == _TEXT and self._open_ended:
+            try:
+                plain = _decode_plain(data)
+            except _REFUSED:
+                pass
+            else:
+                self._text(plain.delta, (plain.output_index, plain.content_index), out)
+                return
         if self.finished:
             return
         if self._chat is not None:
@@ -99,20 +117,11 @@ class ResponsesReader(Reader):
             return
         try:
             said = _decode_event(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except _REFUSED as error:
             if data.strip() in (b"[DONE]", b""):
                 return  # some services end with it; terminal is another event
             said = json_text.decode_refused(_EVENT, data, error)
         kind = said.type or event
-        if kind == "response.output_text.delta" and self._started:
-            place = (said.output_index, said.content_index)
-            if place != self._open:
-                self._texts.add(place)
-                self._open = place
-            text = said.delta
-            if text.__class__ is str and text:
-                out.append(TextDelta(text))
-            return
         self._other(kind, said, data, out)
 
     def end(self, out: list[StreamToken]) -> None:
@@ -145,6 +154,7 @@ class ResponsesReader(Reader):
             raise self._error(said, data)
         if said.choices is not None and said.type is None:
             self._chat = ChatReader()
+            self._open_ended = False
             self._as_chat("", data, out)
             return
         if not self._started and (said.response is not None or kind.endswith((".delta", ".done"))):
@@ -171,9 +181,8 @@ class ResponsesReader(Reader):
         place = (said.output_index, said.content_index)
         match kind:
             case "response.output_text.delta" | "response.text.delta":
-                self._texts.add(place)
                 if isinstance(said.delta, str):
-                    _append_text(said.delta, out)
+                    self._text(said.delta, place, out)
             case "response.refusal.delta":
                 self._refused = True
                 self._texts.add(place)
@@ -211,11 +220,20 @@ class ResponsesReader(Reader):
     # --- Pieces ---------------------------------------------------------------------------
 
     def _start(self, response: Response | None, out: list[StreamToken]) -> None:
-        self._started = True
+        self._started = self._open_ended = True
         if response is None:
             out.append(StreamStart("", ""))
         else:
             out.append(StreamStart(response.id or "", response.model or ""))
+
+    def _text(
+        self, text: str, place: tuple[int | None, int | None], out: list[StreamToken]
+    ) -> None:
+        if place != self._open:
+            self._texts.add(place)
+            self._open = place
+        if text:
+            out.append(TextDelta(text))
 
     def _thinking(self, said: Event, out: list[StreamToken]) -> None:
         self._thought.add(said.output_index)
@@ -327,6 +345,7 @@ class ResponsesReader(Reader):
             out.append(report(response.usage))
         out.append(self._finish(response))
         self.finished = True
+        self._open_ended = False
 
     def _finish(self, response: Response) -> Finish:
         details = response.incomplete_details

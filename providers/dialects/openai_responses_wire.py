@@ -4,7 +4,7 @@ Every field is tolerant of null and everything else is skipped, so that addition
 nothing. https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -54,6 +54,15 @@ class Response(msgspec.Struct, gc=False):
     citations: list[Any] | None = None
     message: str | None = None
     choices: Any = None
+
+
+class PlainTextDelta(msgspec.Struct, gc=False):
+    """The event that almost all events are."""
+
+    type: Literal["response.output_text.delta"]
+    delta: str
+    output_index: int | None = None
+    content_index: int | None = 0
 
 
 class Event(msgspec.Struct, gc=False):
