@@ -160,7 +160,9 @@ class HttpProvider(AiProvider):
         """A prompt is a conversation of one turn, except to fill in, or where only prompts go."""
         if request.suffix is not None or self.settings.api == "completions":
             return request
-        return request.to_chat()
+        chat = request.to_chat()
+        chat.cache = False  # a lone prompt is not sent again
+        return chat
 
     async def chat(self, request: ChatRequest) -> CompletionResponse:
         return await self._unary(request)
