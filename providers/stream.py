@@ -144,12 +144,30 @@ class StreamProcessor:
         frames = self._decoder.end()
         if not frames and not self._reader.finished:
             self._refuse_foreign()
+            self._take_unfinished(out)
         for event, data in frames:
             try:
                 self._read(event, data, out)
             except Malformed as error:
                 # Only a frame without its end comes this late: it was cut, not malformed.
                 raise Truncated("the stream ended inside a frame") from error
+
+    def _take_unfinished(self, out: list[StreamToken]) -> None:
+        """Take an event that lacks only its empty line, if with it the answer is whole.
+
+        The standard discards it. But services have been recorded whose terminal event is the body's
+        last line; what is whole is not called broken because of a line end.
+        """
+        event = getattr(self._decoder, "unfinished", None)
+        if event is None:
+            return
+        last: list[StreamToken] = []
+        try:
+            self._read(event[0], event[1], last)
+        except Malformed:
+            return  # it was cut in the middle
+        if self._reader.finished:
+            out += last
 
     def _broken(self, error: ProviderError, out: list[StreamToken]) -> list[StreamToken]:
         self.failed = error

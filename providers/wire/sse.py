@@ -105,6 +105,13 @@ class SseDecoder:
             self._field(tail)
         return []
 
+    @property
+    def unfinished(self) -> SseEvent | None:
+        """The event that lacks its empty line. After `end`: what the standard discards."""
+        if self._data is None:
+            return None
+        return self._name, b"\n".join((self._data, *self._more))
+
     def _feed(self, chunk: bytes) -> list[SseEvent]:
         if self._too_large:
             raise _too_large()

@@ -7,7 +7,6 @@ from tests.corpus.formats import Row
 
 GATEWAY_CHAT = "a gateway answers another path with a chat completion; its text is read"
 DETAILS = "reasoning comes in reasoning_details only; the recording looks at `reasoning` alone"
-NO_LAST_LINE = "the recording lacks the empty line behind `message_stop`: that event never came"
 
 KNOWN: dict[str, str] = {
     "Arize-ai.openinference__tests-cassettes-test-async-prompt-template": GATEWAY_CHAT,
@@ -15,7 +14,6 @@ KNOWN: dict[str, str] = {
     "vercel.ai__src-fixtures-azure-deepseek-reasoning-1": GATEWAY_CHAT,
     "crmne.ruby_llm__-gpt-5-2-searches-transparently": DETAILS,
     "pydantic.pydantic-ai__cassettes-test-snowflake-test-snowflake-thinking": DETAILS,
-    "anthropics.anthropic-sdk-python__streaming-fixtures-": NO_LAST_LINE,
     "vercel.ai__src-fixtures-anthropic-programmatic-tool-calling-1-0-be11e744": (
         "fifteen answers in one recording, which tells of the last; a stream ends with its first "
         "`message_stop`"

@@ -53,11 +53,25 @@ def test_an_error_alone_is_raised_at_once() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b": ping\n\n", TEXT % b"Hi", TEXT % b"Hi" + b"data: {", TEXT % b"Hi" + STOP[:-1]],
+    [b"", b": ping\n\n", TEXT % b"Hi", TEXT % b"Hi" + b"data: {", TEXT % b"Hi" + STOP[:-3]],
 )
 def test_without_its_terminal_event_an_answer_is_truncated(body: bytes) -> None:
     processor = chat()
     processor.feed(body)
+    with pytest.raises(Truncated):
+        processor.end()
+
+
+@pytest.mark.parametrize("lacking", [1, 2])
+def test_a_terminal_event_that_lacks_only_its_empty_line_ends_the_answer(lacking: int) -> None:
+    processor = chat()
+    processor.feed(TEXT % b"Hi" + STOP[:-lacking])
+    assert isinstance(processor.end()[-1], Finish)
+
+
+def test_text_that_lacks_its_empty_line_is_discarded_as_the_standard_says() -> None:
+    processor = chat()
+    assert processor.feed(TEXT % b"Hi" + (TEXT % b" there")[:-1])
     with pytest.raises(Truncated):
         processor.end()
 
