@@ -56,9 +56,12 @@ def lesson_of(message: str, profile: ChatProfile) -> Lesson | None:
         for name in _LESSONS
         if (found := re.search(rf"(?<![a-z_]){name}(?![a-z_])", message))
     ]
+    limit = next((name for _, name in sorted(named) if name in _LIMITS), None)
     for _, name in sorted(named):
         if name in _ROLES and "role" not in message:
             continue
+        if name in _LIMITS and (name != limit or name != profile.max_tokens):
+            continue  # the second one is named as the cure, not as the complaint
         lesson = _LESSONS[name](profile)
         if lesson is not None:
             return lesson

@@ -108,6 +108,7 @@ class RawServer:
         self._arrived = asyncio.Event()
         self.host = "127.0.0.1"
         self.port = 0
+        self.bodies_first = False  # set: a handler sees the request's body, too
         self.requests: list[Recorded] = []
         self.connections: list[Recording] = []
 
@@ -287,9 +288,11 @@ class _Peer(asyncio.Protocol):
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             await self._more()
         request = self._parse(self._take(end + 4))
+        if self._server.bodies_first:
+            await self._read_body(request)
         script = self._server.next_script(request)
         self.record.requests.append(request)
-        if not script.early:
+        if not script.early and not self._server.bodies_first:
             await self._read_body(request)
         self._server.recorded()
         for step in script.steps:

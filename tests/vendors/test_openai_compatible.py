@@ -1,0 +1,76 @@
+"""`openai-compatible`: addresses, keys, and the model that nobody named."""
+
+import pytest
+
+from providers.errors import Authentication, NotConfigured
+from providers.manager import ProviderManager
+from providers.settings import ProvidersConfig, ProviderSettings
+from providers.types import CompletionRequest
+from tests.http.server import Recorded, Step
+from tests.vendors.talk import ANSWER, WHOLE, as_json, said_no, talk
+
+pytestmark = pytest.mark.asyncio
+
+LISTED = as_json({"object": "list", "data": [{"id": "first", "max_model_len": 4096}, {"id": "b"}]})
+
+
+async def test_without_a_model_the_first_of_the_list_is_taken_and_asked_for_once() -> None:
+    async with talk("openai-compatible", LISTED, ANSWER, path="/v1", key=None) as it:
+        outcome, _ = await it.stream()
+        await it.stream()
+        assert [r.path for r in it.server.requests] == [
+            "/v1/models",
+            "/v1/chat/completions",
+            "/v1/chat/completions",
+        ]
+        assert it.body()["model"] == "first"
+        assert "authorization" not in it.last.headers
+        assert outcome.response.text == "Hello"
+
+
+async def test_a_server_without_a_list_is_asked_without_a_model() -> None:
+    async with talk("openai-compatible", said_no(404, "no such path"), ANSWER) as it:
+        outcome, _ = await it.stream()
+        assert "model" not in it.body()
+        assert outcome.response.text == "Hello"
+
+
+async def test_an_empty_list_and_a_wrong_key_are_said_as_they_are() -> None:
+    async with talk("openai-compatible", as_json({"data": []}), name="mine") as it:
+        with pytest.raises(NotConfigured, match=r"providers\.mine\.model"):
+            await it.stream()
+    async with talk("openai-compatible", said_no(401, "bad key")) as it:
+        with pytest.raises(Authentication, match="bad key"):
+            await it.stream()
+
+
+async def test_a_named_or_configured_model_asks_for_no_list() -> None:
+    async with talk("openai-compatible", model="mine") as it:
+        await it.stream()
+        assert it.body()["model"] == "mine"
+        await it.stream(model="other")
+        assert it.body()["model"] == "other"
+        assert len(it.server.requests) == 2
+
+
+async def test_the_three_formats() -> None:
+    def answer(request: Recorded) -> list[Step]:
+        return WHOLE
+
+    async with talk("openai-compatible", handler=answer, path="/v1", model="m") as it:
+        await it.complete(CompletionRequest(prompt="a", suffix="b"))
+        assert it.last.path == "/v1/completions"
+        assert (it.body()["prompt"], it.body()["suffix"]) == ("a", "b")
+    async with talk("openai-compatible", WHOLE, path="/v1", model="m", api="responses") as it:
+        await it.complete(CompletionRequest(prompt="a"))
+        assert it.last.path == "/v1/responses"
+    async with talk("openai-compatible", WHOLE, model="m", api="completions") as it:
+        await it.complete(CompletionRequest(prompt="a"))
+        assert it.last.path == "/completions"
+
+
+async def test_without_an_address_it_says_what_is_missing() -> None:
+    table = {"mine": ProviderSettings(kind="openai-compatible")}
+    manager = ProviderManager(ProvidersConfig(providers=table), environ={})
+    assert "providers.mine.baseUrl" in (manager.providers()[0].config_error or "")
+    await manager.aclose()
