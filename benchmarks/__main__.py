@@ -20,11 +20,13 @@ from benchmarks import (
     latency,
     memory,
     startup,
+    wire_formats,
 )
 from benchmarks.processes import ROOT, bare_pygls, sidecar
 
 BENCHMARKS = {
     "cpu_per_token": cpu_per_token.run,
+    "wire_formats": wire_formats.run,
     "gc": gc_objects.run,
     "dispatch": dispatch.run,
     "latency": latency.run,

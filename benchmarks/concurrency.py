@@ -1,4 +1,4 @@
-"""1,000 streams at once: nothing lost or out of order, and what they cost in memory.
+"""1,000 streams at once, over ten kinds of providers: nothing lost or out of order, and the memory.
 
 Every stream has texts of its own, not ASCII only, compared whole with what was sent. Memory is read
 while all are in flight, after the wave, and after a second one; then the growth over many streams.
@@ -11,7 +11,15 @@ import msgspec
 
 from benchmarks.figures import Row, at_most
 from benchmarks.load_server import Script, text_of
-from benchmarks.processes import SIDES, LoadServer, Side, texts
+from benchmarks.processes import (
+    KINDS,
+    LoadServer,
+    Side,
+    floor,
+    model_for,
+    sidecar_of_every_kind,
+    texts,
+)
 
 TOKENS = 50
 PACE_US = 100_000
@@ -45,7 +53,8 @@ def wave(side: Side, streams: int, tag: str, *, tokens: int = TOKENS, pace: int 
     before = settled(side)
     wanted = side.sink.answers + streams
     for i in range(streams):
-        side.stream(f"{tag}.{i}", f"bench-k2-t{tokens}-p{pace}")
+        kind = KINDS[i % len(KINDS)]
+        side.stream(f"{tag}.{i}", model_for(kind, f"bench-k2-t{tokens}-p{pace}"), kind)
     peak = before
     while side.sink.answers < wanted and not side.sink.closed:
         peak = max(peak, side.rss())
@@ -66,7 +75,8 @@ def many(side: Side, streams: int, tag: str, at_once: int = 50) -> None:
     """Run `streams` short streams, `at_once` at a time."""
     for first in range(0, streams, at_once):
         for i in range(first, min(first + at_once, streams)):
-            side.stream(f"{tag}.{i}", "bench-t5")
+            kind = KINDS[i % len(KINDS)]
+            side.stream(f"{tag}.{i}", model_for(kind, "bench-t5"), kind)
         side.wait()
         side.sink.take()
 
@@ -129,15 +139,16 @@ def run(names: list[str], *, quick: bool) -> list[Row]:
     names = [n for n in names if n != "openai"]
     streams = 200 if quick else 1000
     last = 3_000 if quick else 10_000
+    sides = {"sidecar": sidecar_of_every_kind, "floor": floor}
     waves: dict[str, tuple[Wave, Wave]] = {}
     growth: dict[str, float] = {}
     with ExitStack() as stack:
         server = stack.enter_context(LoadServer())
         for name in names:
-            with SIDES[name](server.port) as side:
+            with sides[name](server.port) as side:
                 many(side, 20, "warm")
                 waves[name] = wave(side, streams, "one"), wave(side, streams, "two")
-            with SIDES[name](server.port) as side:
+            with sides[name](server.port) as side:
                 many(side, 1000, "first")
                 early = settled(side)
                 many(side, last - 1000, "rest")

@@ -15,7 +15,14 @@ STREAMS = 10
 
 
 def measure(
-    side: Side, model: str, tokens: int, tag: str, streams: int = STREAMS, spread: float = 0.0
+    side: Side,
+    model: str,
+    tokens: int,
+    tag: str,
+    *,
+    streams: int = STREAMS,
+    spread: float = 0.0,
+    provider: str = "bench",
 ) -> float:
     """Return microseconds of the side's CPU per token of `streams` streams at once.
 
@@ -23,7 +30,7 @@ def measure(
     """
     before = side.cpu()
     for i in range(streams):
-        side.stream(f"{tag}.{i}", model)
+        side.stream(f"{tag}.{i}", model, provider)
         if spread:
             time.sleep(spread / streams)
     side.wait()

@@ -105,7 +105,7 @@ def _chat_closing(tokens: int) -> bytes:
 
 
 OPENAI_CHAT = Format(
-    path=re.compile(r"/v1/chat/completions"),
+    path=re.compile(r"/.*chat/completions(?:\?.*)?"),
     content_type="text/event-stream",
     opening=lambda: _chat({"role": "assistant", "content": ""}, None),
     event=lambda text, size: _chat({"content": text}, None, size),
@@ -133,7 +133,7 @@ def _responses_closing(tokens: int) -> bytes:
 
 
 OPENAI_RESPONSES = Format(
-    path=re.compile(r"/v1/responses"),
+    path=re.compile(r"/.*responses(?:\?.*)?"),
     content_type="text/event-stream",
     opening=lambda: (
         _responses("response.created", response=_responses_state("in_progress"))

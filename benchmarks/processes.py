@@ -324,6 +324,47 @@ def options_for(url: str, *, names: Sequence[str] = ("bench",), ca: str = "") ->
     return options
 
 
+KINDS = (
+    "openai",
+    "azure",
+    "anthropic",
+    "gemini",
+    "vertex",
+    "bedrock",
+    "xai",
+    "openrouter",
+    "groq",
+    "ollama",
+)
+
+
+def model_for(kind: str, script: str) -> str:
+    """Return the model's name that asks for `script`: vertex tells its dialects apart by names."""
+    return f"gemini-{script}" if kind == "vertex" else script
+
+
+def every_kind(origin: str, *, ca: str = "") -> dict[str, Any]:
+    """Return the sidecar's configuration: ten providers of the ten `KINDS`, all the load server."""
+    keyed = {"apiKey": "x", "model": "bench-t20"}
+    google = {"project": "p", "location": "us-central1", "accessToken": "x"}
+    providers: dict[str, dict[str, str]] = {
+        "openai": keyed | {"baseUrl": f"{origin}/v1"},
+        "azure": keyed | {"endpoint": origin, "deployment": "bench-t20"},
+        "anthropic": keyed | {"baseUrl": origin},
+        "gemini": keyed | {"baseUrl": origin},
+        "vertex": google | {"model": model_for("vertex", "bench-t20"), "baseUrl": origin},
+        "bedrock": keyed | {"region": "us-east-1", "baseUrl": origin},
+        "xai": keyed | {"baseUrl": f"{origin}/v1"},
+        "openrouter": keyed | {"baseUrl": f"{origin}/api/v1"},
+        "groq": keyed | {"baseUrl": f"{origin}/openai/v1"},
+        "ollama": {"model": "bench-t20", "baseUrl": origin},
+    }
+    options: dict[str, Any] = {"providers": providers, "default": "openai"}
+    if ca:
+        options["http"] = {"caBundle": ca}
+    return options
+
+
 def sidecar_command() -> list[str]:
     """Return how the sidecar is started: the console script beside this interpreter."""
     name = "ai-sidecar.exe" if sys.platform == "win32" else "ai-sidecar"
@@ -332,6 +373,11 @@ def sidecar_command() -> list[str]:
 
 def sidecar(port: int) -> Side:
     options = options_for(f"http://127.0.0.1:{port}/v1")
+    return Side("sidecar", sidecar_command(), options=options).settle()
+
+
+def sidecar_of_every_kind(port: int) -> Side:
+    options = every_kind(f"http://127.0.0.1:{port}")
     return Side("sidecar", sidecar_command(), options=options).settle()
 
 
