@@ -30,7 +30,7 @@ class Anthropic(HttpProvider):
     default_base_url = "https://api.anthropic.com"
     default_model = "claude-sonnet-4-5"
 
-    def key_setting(self) -> Key | None:
+    def key_setting(self) -> Key | list[Key] | None:
         return self.settings.auth_token or super().key_setting()
 
     def auth_headers(self, key: str) -> dict[str, str]:

@@ -58,7 +58,7 @@ class Azure(ChatVendor):
         self._deployment = given or settings.deployment or ""
         self.model = settings.model or self._deployment
 
-    def key_setting(self) -> Key | None:
+    def key_setting(self) -> Key | list[Key] | None:
         return self.settings.access_token or super().key_setting()
 
     def auth_headers(self, key: str) -> dict[str, str]:

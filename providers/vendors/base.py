@@ -6,6 +6,7 @@ failover: it sends one request and says what came of it.
 """
 
 import asyncio
+import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from typing import Any, ClassVar, TypeVar, cast
@@ -14,7 +15,7 @@ import msgspec
 
 from providers.accumulate import Accumulator
 from providers.auth.env import key_names
-from providers.auth.keys import KeyResolver
+from providers.auth.pool import KeyPool
 from providers.base import (
     AiProvider,
     HealthStatus,
@@ -25,7 +26,6 @@ from providers.base import (
 )
 from providers.dialects.base import Dialect
 from providers.errors import (
-    Authentication,
     Disconnected,
     InvalidRequest,
     Malformed,
@@ -85,11 +85,12 @@ class HttpProvider(AiProvider):
             "/"
         )
         self.model = settings.model or self.default_model
-        self.key = KeyResolver(
+        self.key = KeyPool(
             self.key_setting(),
             environ=context.environ,
             env_names=key_names(self.kind) if settings.kind in (None, self.kind) else (),
             provider=name,
+            clock=time.monotonic,
         )
         for value in settings.headers.values():
             context.redactor.learn(value)
@@ -114,9 +115,9 @@ class HttpProvider(AiProvider):
         """Return what this request carries beside the key; the standing headers, mostly."""
         return self.standing_headers()
 
-    def key_setting(self) -> Key | None:
-        """Return the setting that names the key."""
-        return _first(self.settings.api_key)
+    def key_setting(self) -> Key | list[Key] | None:
+        """Return the setting that names the key, or the keys of a pool."""
+        return self.settings.api_key
 
     @property
     def name(self) -> str:
@@ -203,12 +204,8 @@ class HttpProvider(AiProvider):
         return TokenCount(estimate_tokens(messages), "estimate")
 
     async def recover(self, error: ResponseError) -> bool:
-        """After a 401 the key is resolved again, once, and is worth a try if it is another one."""
-        if not isinstance(error, Authentication) or not self.key.configured:
-            return False
-        before = await self.key.get()
-        self.key.forget()
-        return await self.key.get() != before
+        """Say whether another key is there, or the only one turned out to have been renewed."""
+        return await self.key.recover(error)
 
     # --- one request -------------------------------------------------------------------
 
@@ -284,7 +281,9 @@ class HttpProvider(AiProvider):
             trace.sent_at, trace.first_byte_at = response.sent_at, response.first_byte_at
             trace.status, trace.headers = response.status, response.headers
         if not 200 <= response.status < 300:
-            raise await self._error(dialect, response)
+            error = await self._error(dialect, response)
+            self.key.failed(headers.values(), error)
+            raise error
         return response
 
     async def headers(
@@ -381,7 +380,3 @@ async def within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
         raise TimedOut(
             "the request's time was over before it could be sent", phase="total"
         ) from error
-
-
-def _first(keys: Key | list[Key] | None) -> Key | None:
-    return keys[0] if isinstance(keys, list) and keys else None if isinstance(keys, list) else keys

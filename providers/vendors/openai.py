@@ -48,7 +48,10 @@ class OpenAi(ChatVendor):
         return NativeChat(profile)
 
     def dialect_for(self, request: ChatRequest | CompletionRequest) -> Dialect:
-        if isinstance(request, ChatRequest) and self.settings.api in (None, "responses"):
+        api = self.settings.api
+        if api is None and (request.stop or request.seed is not None):
+            api = "chat"  # Responses has neither `stop` nor `seed`; who chose it is told so
+        if isinstance(request, ChatRequest) and api in (None, "responses"):
             return NativeResponses(responses_profile(request.model))
         return super().dialect_for(request)
 
