@@ -93,6 +93,10 @@ class Editor:
         self._count = 0
 
     async def __aenter__(self) -> "Editor":
+        self.accidents: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, what: self.accidents.append(what)
+        )
         self.pipe = MemoryPipe()
         self.outbox = Outbox(self.pipe, on_lost=self._on_lost)
         self.connection = Connection(self.outbox, on_exit=self.exit_codes.append)
@@ -117,6 +121,7 @@ class Editor:
                 await self.session.aclose()
         await asyncio.sleep(0)
         assert not left, f"nobody read {left}"
+        assert not self.accidents, self.accidents
 
     async def _rest(self) -> list[Any]:
         await self.connection.idle()

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from providers.errors import ProviderError, RateLimited, Truncated
 from providers.types import (
@@ -353,9 +355,13 @@ async def test_half_a_surrogate_never_fails_a_request(tmp_path: Path, script: An
                 % prompt.encode()
             )
             assert (await editor.answer(1))["result"]["text"] == "ok"
+        said = b'{"prompt":"\\\\\\\\ud83d\\\\ud83d"}'
+        both = b'{"jsonrpc":"2.0","id":1,"method":"ai/complete","params":%b}' % said
+        editor.send_bytes(both)
+        await editor.answer(1)
         editor.send_bytes(b'{"jsonrpc":"2.0","id":"\\udc00","method":"no/such"}')
         assert (await editor.read())["id"] == "\ufffd"
-    assert heard == ["\ufffd", "x\ufffdy", "😀\ufffd", "\\ud83d", "\ufffdx"]
+    assert heard == ["\ufffd", "x\ufffdy", "😀\ufffd", "\\ud83d", "\ufffdx", "\\ud83d\ufffd"]
 
 
 @pytest.mark.asyncio
@@ -504,6 +510,30 @@ async def test_a_handler_that_does_not_stop_is_answered_all_the_same(
         assert (await editor.answer(id))["error"]["code"] == -32800
         gate.open.set()
         await editor.quiet()
+
+
+@pytest.mark.asyncio
+async def test_a_result_that_comes_after_the_cancel_is_not_sent(
+    tmp_path: Path, script: Any
+) -> None:
+    gate = Gate()
+
+    async def finishes_anyway(request: Any):
+        yield start()
+        gate.reached.set()
+        try:
+            await gate.open.wait()
+        except asyncio.CancelledError:
+            gate.closed.set()
+        yield end()
+
+    script["default"] = finishes_anyway
+    async with Editor(tmp_path) as editor:
+        id = editor.request("ai/complete", {"prompt": "x"})
+        await gate.reached.wait()
+        editor.cancel(id)
+        assert (await editor.answer(id))["error"]["code"] == -32800
+        assert gate.closed.is_set()
 
 
 @pytest.mark.asyncio
@@ -711,6 +741,38 @@ async def test_documents_are_kept_as_the_editor_has_them(tmp_path: Path, script:
         editor.notify("no/such", {})
         editor.notify("$/setTrace", {"value": "verbose"})
         await editor.quiet()
+
+
+@pytest.mark.asyncio
+async def test_pygls_can_ask_the_client(tmp_path: Path, script: Any) -> None:
+    async with Editor(tmp_path) as editor:
+        server = editor.bridge.server
+        edit = types.ApplyWorkspaceEditParams(types.WorkspaceEdit(changes={}), label="l")
+        for answer, applied in (({"result": {"applied": True}}, True), ({"error": {}}, None)):
+            asked = asyncio.ensure_future(server.workspace_apply_edit_async(edit))
+            message = await editor.read()
+            assert message["method"] == "workspace/applyEdit"
+            assert message["params"] == {"edit": {"changes": {}}, "label": "l"}
+            editor.send({"jsonrpc": "2.0", "id": message["id"], **answer})
+            if applied:
+                assert (await asked).applied is True
+            else:
+                with pytest.raises(JsonRpcException):
+                    await asked
+        editor.send({"jsonrpc": "2.0", "id": "nobody", "result": 1})
+        refresh = asyncio.ensure_future(server.workspace_inline_value_refresh_async(None))
+        message = await editor.read()
+        assert message["params"] == {}  # never absent: some clients crash without
+        editor.send({"jsonrpc": "2.0", "id": message["id"], "result": None})
+        assert await refresh is None
+
+
+@pytest.mark.asyncio
+async def test_null_params_are_no_params(tmp_path: Path, script: Any) -> None:
+    async with Editor(tmp_path) as editor:
+        for params in (b',"params":null', b""):
+            editor.send_bytes(b'{"jsonrpc":"2.0","id":1,"method":"ai/metrics"%b}' % params)
+            assert "result" in await editor.answer(1)
 
 
 @pytest.mark.asyncio

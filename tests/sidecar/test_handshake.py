@@ -68,6 +68,18 @@ async def test_what_pygls_cannot_read_does_not_end_the_session(tmp_path: Path, s
         assert editor.bridge.initialize_result["capabilities"]["positionEncoding"] == "utf-8"
 
 
+@pytest.mark.asyncio
+async def test_keys_in_the_options_are_not_given_to_pygls(
+    tmp_path: Path, script: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    async with Editor(tmp_path) as editor:
+        editor.bridge.replay(
+            {"capabilities": {}, "initializationOptions": {"apiKey": "sk-not-for-pygls"}}
+        )
+    assert "initialized" in caplog.text and "sk-not-for-pygls" not in caplog.text
+
+
 def test_what_is_promised_is_what_is_there() -> None:
     assert our_capability()["methods"] == list(METHODS) == list(HANDLERS)
     assert our_capability()["progressKinds"] == list(PROGRESS_KINDS)

@@ -206,6 +206,10 @@ async def test_the_status_is_told_to_who_asked_and_only_when_it_changes(
         assert first["params"] == {"busy": False, "kind": "Normal", "message": ""}
         before, _ = await editor.until_answer(editor.request("ai/complete", {"prompt": "x"}))
         assert [m["params"]["busy"] for m in before] == [True, False]
+        one, two = (editor.request("ai/complete", {"prompt": "x"}) for _ in range(2))
+        seen = [await editor.read() for _ in range(4)]
+        assert [m["params"]["busy"] for m in seen if "method" in m] == [True, False]
+        assert {m["id"] for m in seen if "method" not in m} == {one, two}
         done = before[-1]["params"]
         assert (done["provider"], done["model"], done["tokens"]) == ("scripted", "m-1", 7)
         id = editor.request("ai/complete", {"prompt": "x", "model": "bad"})
