@@ -110,6 +110,12 @@ class Vertex(HttpProvider):
         betas = self.settings.betas
         return {"anthropic-beta": ",".join(betas)} if betas and is_claude(request.model) else {}
 
+    def _as_asked(self, request: CompletionRequest) -> ChatRequest | CompletionRequest:
+        """On Vertex the port has a lone prompt cached, too."""
+        asked = super()._as_asked(request)
+        asked.cache = request.cache
+        return asked
+
     async def headers(
         self, method: str, url: str, body: bytes, accept: str, extra: Mapping[str, str]
     ) -> dict[str, str]:
