@@ -3,6 +3,8 @@
 The key goes into a header, never into an address. https://ai.google.dev/api
 """
 
+from urllib.parse import quote
+
 import msgspec
 
 from providers.base import Model, ModelFeatures, TokenCount
@@ -64,7 +66,7 @@ class GeminiApi(HttpProvider):
             found += [self._model(entry) for entry in listed.models if _generates(entry)]
             if not listed.next_page_token or len(found) > 10_000:
                 return found
-            page = f"&pageToken={listed.next_page_token}"
+            page = f"&pageToken={quote(listed.next_page_token, safe='')}"
 
     def _model(self, entry: _Listed) -> Model:
         name = entry.name.removeprefix("models/")

@@ -20,7 +20,7 @@ _EFFORTS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
     (re.compile(rf"(?:^|/){pattern}"), tuple(efforts.split()))
     for pattern, efforts in (
         (r"(?:gpt-[34]|chatgpt|o1|codex-mini|gpt-5[\d.]*-chat)", ""),
-        (r"o[3-9](?:-mini)?-(?:low|medium|high)$", ""),
+        (r"o[3-9](?:-mini)?-(?:low|high)$", "none minimal low medium high"),
         (r"o[3-9]", "low medium high"),
         (r"gpt-5(?:\.[123])?-codex", "low medium high"),
         (r"gpt-5(?!\.)", "minimal low medium high"),
