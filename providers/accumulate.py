@@ -45,6 +45,11 @@ class Accumulator:
         return self._response.usage
 
     @property
+    def cost_usd(self) -> float | None:
+        """What the service has said that the answer costs so far."""
+        return self._response.cost_usd
+
+    @property
     def chars(self) -> int:
         """Characters of text and reasoning so far: what an estimate of a cut answer needs."""
         reasoning = sum(len(part.text) for part in self._response.reasoning)

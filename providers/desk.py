@@ -6,6 +6,8 @@ decides no order of candidates and sends nothing.
 
 from collections.abc import Callable
 
+import msgspec
+
 from providers.accumulate import Accumulator
 from providers.base import AiProvider, Model
 from providers.catalog import cost
@@ -14,6 +16,7 @@ from providers.errors import CircuitOpen, ProviderError
 from providers.estimate import BYTES_PER_TOKEN, estimate_tokens
 from providers.gate import Gate
 from providers.health import PassiveHealth
+from providers.ledger.entry import AnswerOutcome
 from providers.metrics import ProviderMetrics
 from providers.policy.breaker import CircuitBreaker
 from providers.policy.limiter import AdaptiveRateLimiter
@@ -21,6 +24,7 @@ from providers.policy.pool import Latency
 from providers.policy.router import Candidate
 from providers.registry import ProviderRegistry
 from providers.settings import LimitSettings
+from providers.spending import Spending
 from providers.types import (
     CallTrace,
     ChatRequest,
@@ -57,8 +61,10 @@ class Desk:
         context: ProviderContext,
         limits: dict[str, LimitSettings],
         clock: Callable[[], float],
+        spending: Spending,
     ) -> None:
         self.registry = registry
+        self.spending = spending
         self.records: dict[str, ProviderRecord] = {}
         self._context = context
         self._limits = limits
@@ -125,9 +131,21 @@ class Desk:
         if response.cost_usd is not None:
             return Cost(response.cost_usd, "provider")
         if response.usage is None:
-            return None
+            return Cost(0.0, "catalog") if self.is_free(candidate) else None
         usd = self._priced(candidate, response.usage, response.model)
         return None if usd is None else Cost(usd, "catalog")
+
+    def is_free(self, candidate: Candidate) -> bool:
+        """Say whether the candidate is known to cost nothing, however long its answer is."""
+        kind = self.registry.kind_of(candidate.provider) or ""
+        price = self._context.catalog.price(kind, self.model_of(candidate), candidate.provider)
+        while price is not None:
+            if price.input or price.output or price.cache_read or price.cache_write:
+                return False
+            if price.beyond is None:
+                return True
+            price = price.beyond
+        return False
 
     def masked(self, error: ProviderError) -> ProviderError:
         """Return the error with every known secret out of its message."""
@@ -146,7 +164,13 @@ class Desk:
             )
 
     async def enter(self, candidate: Candidate, request: Request, patience: float) -> bool:
-        """Wait for the provider's turn. Returns whether the attempt probes an open circuit."""
+        """Wait for the provider's turn. Returns whether the attempt probes an open circuit.
+
+        Raises `BudgetExceeded` if a budget is used up, before the wait or after it.
+        """
+        capped = self.spending.is_limited and not self.is_free(candidate)
+        if capped:
+            await self.spending.admit()
         record = self.record(candidate.provider)
         tokens = _estimated_input(request) if record.gate.limiter.counts_tokens else 0
         if not record.gate.enter_now(tokens):
@@ -155,6 +179,8 @@ class Desk:
                 await record.gate.enter(tokens, patience)
             finally:
                 self._context.on_status(candidate.provider, "")
+            if capped:
+                await self._admit_from(record.gate)
         record.metrics.requests += 1
         return record.breaker.began(self._clock())
 
@@ -174,6 +200,8 @@ class Desk:
         record.health.succeeded(outcome.timing.first_token_ms)
         record.latency.add(outcome.attempts[-1].ms, self._clock())
         record.metrics.answered(outcome.usage, outcome.cost, outcome.timing)
+        model = self.model_of(candidate) or outcome.model
+        self.spending.book(candidate.provider, model, "ok", outcome.usage, outcome.cost)
         limiter = record.gate.limiter
         limiter.answered()
         if limiter.counts_tokens:
@@ -203,16 +231,30 @@ class Desk:
         """Count a failover, at the provider that failed."""
         self.record(candidate.provider).metrics.failovers += 1
 
-    def cut_short(self, candidate: Candidate, request: Request, answer: Accumulator) -> None:
+    def cut_short(
+        self, candidate: Candidate, request: Request, answer: Accumulator, how: AnswerOutcome
+    ) -> None:
         """Book what an answer cost that did not come to its end, estimated where nobody said."""
         if not answer.has_content and answer.usage is None:
             return
-        usage = answer.usage or _estimated_usage(request, answer)
-        usd = self._priced(candidate, usage, self.model_of(candidate))
-        price = None if usd is None else Cost(usd, "estimate")
+        usage, model = _used_so_far(request, answer), self.model_of(candidate)
+        if answer.cost_usd is not None:
+            price = Cost(answer.cost_usd, "provider")
+        else:
+            usd = self._priced(candidate, usage, model)
+            price = None if usd is None else Cost(usd, "estimate")
         self.record(candidate.provider).metrics.booked(usage, price)
+        self.spending.book(candidate.provider, model, how, usage, price)
 
     # --- small pieces -------------------------------------------------------------------------
+
+    async def _admit_from(self, gate: Gate) -> None:
+        """Ask the budget again after a wait; a place that is then not used goes to the next."""
+        try:
+            await self.spending.admit()
+        except BaseException:
+            gate.leave()
+            raise
 
     def _priced(self, candidate: Candidate, usage: Usage, answered_as: str) -> float | None:
         kind = self.registry.kind_of(candidate.provider) or ""
@@ -228,7 +270,14 @@ def _estimated_input(request: Request) -> int:
     return estimate_tokens(chat.messages)
 
 
-def _estimated_usage(request: Request, answer: Accumulator) -> Usage:
-    read = _estimated_input(request)
+def _used_so_far(request: Request, answer: Accumulator) -> Usage:
+    """What was said of the tokens, at least what has arrived: some say it first and last only."""
     written = -(-answer.chars // BYTES_PER_TOKEN)
-    return Usage(input_tokens=read, output_tokens=written, total_tokens=read + written)
+    said = answer.usage
+    if said is None:
+        read = _estimated_input(request)
+        return Usage(input_tokens=read, output_tokens=written, total_tokens=read + written)
+    if said.output_tokens >= written:
+        return said
+    total = said.input_tokens + written
+    return msgspec.structs.replace(said, output_tokens=written, total_tokens=total)

@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -24,6 +25,7 @@ from providers.policy.router import Directory, Router, Target
 from providers.registry import ProviderRegistry
 from providers.run import Run
 from providers.settings import ProvidersConfig
+from providers.spending import Spending
 from providers.types import (
     Message,
     Outcome,
@@ -76,7 +78,9 @@ class ProviderManager:
     """All providers of one configuration. To be used from one event loop.
 
     `on_status(provider, message)` tells what takes so long ("loading the model"); an empty message
-    takes it back.
+    takes it back. `on_warning(message)` tells of a budget that runs out and of a ledger that cannot
+    be used. `ledger` finds the file of the ledger, when it is first needed; without it tokens and
+    cost are added up in memory. `wall` is the clock that days go by, in seconds since 1970.
     """
 
     def __init__(
@@ -85,7 +89,10 @@ class ProviderManager:
         *,
         environ: Mapping[str, str],
         on_status: Callable[[str, str], None] | None = None,
+        on_warning: Callable[[str], None] | None = None,
+        ledger: Callable[[], Path] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,  # noqa: TID251 - the default of such an argument
     ) -> None:
         self._config = config
         self._clock = clock
@@ -98,7 +105,10 @@ class ProviderManager:
             on_status=on_status or _tell_nobody,
         )
         self._registry = ProviderRegistry(config, self._context)
-        self._desk = Desk(self._registry, self._context, config.limits, clock)
+        spending = Spending(
+            config.budget, ledger, wall=wall, on_warning=on_warning or _tell_nobody_of
+        )
+        self._desk = Desk(self._registry, self._context, config.limits, clock, spending)
         self._router = self._make_router()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -198,6 +208,7 @@ class ProviderManager:
         context.timeouts = config.timeouts
         self._registry = ProviderRegistry(config, context)
         self._desk.configure(self._registry, config.limits)
+        self._desk.spending.configure(config.budget)
         for provider in self._registry.adopt(former):
             task = asyncio.get_running_loop().create_task(provider.aclose())
             self._closing.add(task)
@@ -211,6 +222,7 @@ class ProviderManager:
         if self._closing:
             await asyncio.gather(*self._closing)
         await self._context.aclose()
+        await self._desk.spending.aclose()
 
     # --- small pieces ---------------------------------------------------------------------------
 
@@ -267,3 +279,7 @@ class ProviderManager:
 
 def _tell_nobody(provider: str, message: str) -> None:
     del provider, message
+
+
+def _tell_nobody_of(message: str) -> None:
+    del message

@@ -227,12 +227,12 @@ class Run:
         self._attempts.append(Attempt(error.provider, error.model, ms, error))
         if this.entered:
             self._desk.failed(this.candidate, error, probe=this.probe)
-        self._desk.cut_short(this.candidate, self._request, self._answer)
+        self._desk.cut_short(this.candidate, self._request, self._answer, "broken")
         return error
 
     def _cancel(self, this: _Try) -> None:
         self._desk.cancelled(this.candidate, probe=this.probe)
-        self._desk.cut_short(this.candidate, self._request, self._answer)
+        self._desk.cut_short(this.candidate, self._request, self._answer, "cancelled")
 
     async def _plan(self, this: _Try, failure: ProviderError) -> float:
         """Return the seconds to wait before the next attempt, and set which one that is.
@@ -272,7 +272,8 @@ class Run:
         here = self._desk.window_of(self._candidates[self._at])
         there = self._desk.window_of(self._candidates[self._at + 1])
         larger = here is not None and there is not None and there > here
-        return may_fail_over(error, larger_window=larger)
+        free = any(map(self._desk.is_free, self._candidates[self._at + 1 :]))
+        return may_fail_over(error, larger_window=larger, free_left=free)
 
     def _fits(self, wait: float) -> bool:
         return self._deadline is None or self._clock() + wait < self._deadline

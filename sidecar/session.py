@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from providers.ledger.place import locate_in
 from providers.manager import ProviderManager, Target
 from providers.settings import ProvidersConfig
 from sidecar.envelope import RpcError
@@ -84,7 +85,11 @@ class Session:
         if options is not None:
             store.set_initialization_options(options)
         self.manager = ProviderManager(
-            store.config.providers_config(), environ=environ, on_status=self.provider_status
+            store.config.providers_config(),
+            environ=environ,
+            on_status=self.provider_status,
+            on_warning=self.warn,
+            ledger=locate_in(environ),
         )
         store.on_change = self._config_changed
 
@@ -172,8 +177,7 @@ class Session:
             key = (problem.path, problem.message)
             if key not in self._told:
                 self._told.add(key)
-                text = f"ai-sidecar: {problem.path}: {problem.message}"
-                self.connection.notify("window/showMessage", {"type": _WARNING, "message": text})
+                self.warn(f"{problem.path}: {problem.message}")
 
     # --- small pieces ------------------------------------------------------------------------
 
@@ -204,6 +208,11 @@ class Session:
         for work in self._works:
             if message and work.provider == provider:
                 work.report(message)
+
+    def warn(self, message: str) -> None:
+        """Show a warning in the editor."""
+        text = f"ai-sidecar: {message}"
+        self.connection.notify("window/showMessage", {"type": _WARNING, "message": text})
 
     def _client_has(self, *path: str) -> bool:
         return at(self.params, "capabilities", *path) is True

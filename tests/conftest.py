@@ -39,3 +39,9 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         return connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def no_ledger_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tests spend is not booked where `ai-sidecar usage` looks."""
+    monkeypatch.setenv("AI_SIDECAR_LEDGER", "off")

@@ -94,15 +94,18 @@ def may_retry(error: ProviderError) -> bool:
     return error.retryable
 
 
-def may_fail_over(error: ProviderError, *, larger_window: bool) -> bool:
+def may_fail_over(error: ProviderError, *, larger_window: bool, free_left: bool = False) -> bool:
     """Say whether another candidate may be asked after `error`.
 
-    `larger_window`: the next candidate is known to take more context than the one that failed. The
-    caller's own mistakes and what a budget forbids would fail everywhere: they stay where they are.
+    `larger_window`: the next candidate is known to take more context than the one that failed.
+    `free_left`: a candidate that is left is known to cost nothing; a budget that is used up forbids
+    all others. The caller's own mistakes would fail everywhere: they stay where they are.
     """
     if isinstance(error, ContextLength):
         return larger_window
-    if isinstance(error, ContentFiltered | BudgetExceeded):
+    if isinstance(error, BudgetExceeded):
+        return free_left
+    if isinstance(error, ContentFiltered):
         return False
     if isinstance(error, TimedOut) and error.phase == "total":
         return False

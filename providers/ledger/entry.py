@@ -1,0 +1,40 @@
+"""What is booked of one upstream answer. Shapes only."""
+
+from typing import Literal, NamedTuple
+
+from providers.policy.budget import Day
+from providers.types import Cost, Usage
+
+AnswerOutcome = Literal["ok", "cancelled", "broken"]
+
+
+class Entry(NamedTuple):
+    """`at`: when the answer ended, in seconds since 1970. A `cost` of None is unknown, not 0."""
+
+    at: float
+    provider: str
+    model: str
+    outcome: AnswerOutcome
+    usage: Usage
+    cost: Cost | None
+
+    @property
+    def usd(self) -> float:
+        """What a budget counts."""
+        return 0.0 if self.cost is None else self.cost.usd
+
+
+class Numbered(NamedTuple):
+    """An entry with its day, and its number in this session: by that it is written only once."""
+
+    number: int
+    day: Day
+    entry: Entry
+
+
+class DayTotal(NamedTuple):
+    """What all processes spent on `day`, this one's entries up to number `upto` included."""
+
+    day: Day
+    usd: float
+    upto: int
