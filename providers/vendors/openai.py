@@ -41,6 +41,12 @@ class OpenAi(ChatVendor):
         }
         return {name: value for name, value in named.items() if value}
 
+    def _as_asked(self, request: CompletionRequest) -> ChatRequest | CompletionRequest:
+        # Caching costs nothing here, so a lone prompt says how long it may last, as in the port.
+        asked = super()._as_asked(request)
+        asked.cache = request.cache
+        return asked
+
     def profile_for(self, model: str) -> ChatProfile:
         return chat_profile(model)
 

@@ -6,13 +6,11 @@ https://openrouter.ai/docs/api-reference
 import re
 from typing import Any, cast
 
-import msgspec
-
 from providers.catalog.presets import R1
 from providers.dialects.base import Dialect
 from providers.dialects.openai_chat import ChatProfile, OpenAiChat
 from providers.dialects.openai_responses import OpenAiResponses, ResponsesProfile
-from providers.types import ChatRequest, CompletionRequest, CompletionResponse
+from providers.types import ChatRequest, CompletionRequest
 from providers.vendors.chat_vendor import ChatVendor
 from providers.vendors.openai_models import SAMPLING, refuses_sampling
 
@@ -48,10 +46,6 @@ class OpenRouter(ChatVendor):
         if request.model.startswith("anthropic/"):
             headers["x-anthropic-beta"] = TOOL_STREAMING
         return headers
-
-    async def complete(self, request: CompletionRequest) -> CompletionResponse:
-        # A lone prompt is the beginning of nothing: its text would be written to a cache in vain.
-        return await super().complete(msgspec.structs.replace(request, cache=False))
 
     def profile_for(self, model: str) -> ChatProfile:
         return profile_of(model)

@@ -28,6 +28,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     ("*/stream__truncated_*", "error: Truncated*", TRUNCATED),
     ("*/stream__pplx_think", "error: Truncated*", TRUNCATED),
     ("*/stream__no_trailing_*", "error: Truncated*", TRUNCATED),
+    ("*/stream__no_trailing_*", "text: *", "a last event that lacks only its empty line is read"),
     ("*/stream__empty_body", "*", TRUNCATED),
     ("gemini/stream__no_candidates", "*", TRUNCATED),
     ("*/complete__no_choices", "error: Malformed*", MALFORMED),
