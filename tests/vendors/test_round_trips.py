@@ -1,0 +1,223 @@
+"""Real servers of others on this machine: llama.cpp's, and llmock where it is installed.
+
+llmock (`uv tool install llmock==0.2.2`) speaks the formats of several services and breaks them on
+demand. It is no dependency: where the program is not found, its tests say so.
+"""
+
+import asyncio
+import json
+import shutil
+import socket
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from providers.errors import Malformed, ProviderError, RateLimited, Truncated
+from providers.manager import ProviderManager
+from providers.policy.router import Target
+from providers.run import Run
+from providers.settings import ProvidersConfig
+from providers.types import Outcome, RetryNotice, ToolDefinition
+from providers.vendors.local_server import LocalServer
+from providers.vendors.local_weights import Weights
+from tests.local.conftest import weights  # noqa: F401  # a fixture
+from tests.vendors.talk import ask
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
+
+
+@asynccontextmanager
+async def provider(name: str, **table: Any) -> AsyncIterator[ProviderManager]:
+    config = {"providers": {name: table}, "retry": {"maxWaitMs": 2000}}
+    manager = ProviderManager(msgspec.convert(config, ProvidersConfig), environ={})
+    try:
+        yield manager
+    finally:
+        await manager.aclose()
+
+
+async def streamed(manager: ProviderManager, name: str, **options: Any) -> tuple[Outcome, Run]:
+    request = ask("Count from one to five, in words.", **options)
+    run = manager.stream(request, Target(name, options.get("model")))
+    async for _ in run:
+        pass
+    return run.outcome, run
+
+
+# --- llama.cpp ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "api"),
+    [
+        ("openai-compatible", None),
+        ("openai-compatible", "responses"),
+        ("llama-cpp", None),
+        ("anthropic", None),
+    ],
+)
+async def test_llama_cpp_speaks_our_formats(
+    kind: str,
+    api: str | None,
+    weights: Weights,  # noqa: F811
+) -> None:
+    server = LocalServer()
+    try:
+        address, key = await server.address()
+        base_url = address.removesuffix("/v1") if kind == "anthropic" else address
+        # Its reused connections fail after a stream; a header of ours asks for a new one each time.
+        table = {"baseUrl": base_url, "apiKey": key, "headers": {"Connection": "close"}}
+        if api is not None:
+            table["api"] = api
+        model = "m" if kind == "anthropic" else None
+        async with provider("p", kind=kind, **table) as manager:
+            outcome, _ = await streamed(manager, "p", model=model or "", max_tokens=12)
+            whole = await manager.complete(ask("Say hi.", max_tokens=4), Target("p", model))
+        assert outcome.response.text.strip()
+        # Of Responses this server says "completed" whatever ended them.
+        assert outcome.response.finish_reason == ("stop" if api == "responses" else "length")
+        assert outcome.usage.output_tokens == 12
+        assert 0 < whole.usage.output_tokens <= 4
+    finally:
+        await server.aclose()
+
+
+# --- llmock -------------------------------------------------------------------------------
+
+
+class Mock:
+    """A running llmock."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+
+    def scenario(self, *behaviors: dict[str, Any]) -> None:
+        """Have the next requests meet these, in order."""
+        self._call("DELETE", None)
+        self._call("POST", {"behaviors": list(behaviors)})
+
+    def _call(self, method: str, body: Any) -> None:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"{self.origin}/_llmock/scenario",
+            data,
+            {"Content-Type": "application/json"},
+            method=method,
+        )
+        urllib.request.urlopen(request, timeout=5).close()
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        number = listening.getsockname()[1]
+    yield number
+
+
+@pytest_asyncio.fixture
+async def mock(port: int) -> AsyncIterator[Mock]:
+    program = shutil.which("llmock")
+    if program is None:
+        pytest.skip("llmock is not installed: uv tool install llmock==0.2.2")
+    options = ["--port", str(port), "--log-level", "error", "--response-style", "echo"]
+    process = await asyncio.create_subprocess_exec(
+        program,
+        "serve",
+        *options,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    writer.close()
+                    break
+                except OSError:
+                    await asyncio.sleep(0.05)
+        yield Mock(f"http://127.0.0.1:{port}")
+    finally:
+        process.kill()
+        await process.wait()
+
+
+SERVED: list[tuple[str, str, str | None, str]] = [
+    ("openai", "/v1", "chat", "gpt-4o"),
+    ("openai", "/v1", "responses", "gpt-4o"),
+    ("anthropic", "/anthropic", None, "claude-sonnet-4-5"),
+    ("gemini", "/gemini", None, "gemini-2.5-flash"),
+    ("groq", "/groq/openai/v1", None, "llama-3.3-70b-versatile"),
+    ("mistral", "/mistral/v1", None, "mistral-small-latest"),
+]
+
+TOOL = ToolDefinition(
+    "get_weather", {"type": "object", "properties": {"city": {"type": "string"}}}, "Weather"
+)
+
+
+async def test_llmock(mock: Mock) -> None:
+    """One test, because starting it takes longer than everything that is asked of it."""
+    for kind, path, api, model in SERVED:
+        table = {"apiKey": "sk-test", "baseUrl": mock.origin + path, "model": model}
+        if api is not None:
+            table["api"] = api
+        async with provider(kind, **table) as manager:
+            where = f"{kind} {api}"
+            await _answers(manager, mock, kind, where)
+            await _faults(manager, mock, kind, where)
+
+
+async def _answers(manager: ProviderManager, mock: Mock, kind: str, where: str) -> None:
+    mock.scenario({"type": "reply", "text": "one two three — ünïcode 🎉", "times": 2})
+    outcome, _ = await streamed(manager, kind)
+    assert outcome.response.text == "one two three — ünïcode 🎉", where
+    assert outcome.response.finish_reason == "stop", where
+    # Mistral itself counts unasked, this server only where `stream_options` ask for it.
+    assert outcome.usage.input_tokens > 0 or kind == "mistral", where
+    whole = await manager.complete(ask(), Target(kind))
+    assert whole.response.text == "one two three — ünïcode 🎉", where
+    call = {"name": "get_weather", "arguments": {"city": "Paris"}}
+    mock.scenario({"type": "reply", "tool_calls": [call], "times": 2})
+    outcome, _ = await streamed(manager, kind, tools=[TOOL])
+    (made,) = outcome.response.tool_calls
+    assert (made.name, json.loads(made.arguments)) == ("get_weather", {"city": "Paris"}), where
+    assert outcome.response.finish_reason == "toolCalls", where
+    whole = await manager.complete(ask(tools=[TOOL]), Target(kind))
+    assert [c.name for c in whole.response.tool_calls] == ["get_weather"], where
+
+
+async def _faults(manager: ProviderManager, mock: Mock, kind: str, where: str) -> None:
+    for fault, expected in (
+        ("disconnect", Truncated),
+        ("truncate", Truncated),
+        ("malformed", Malformed),
+    ):
+        text = "a rather long answer of many words, so that it is cut in the middle of it"
+        mock.scenario(
+            {"type": "stream_fault", "kind": fault, "after_chunks": 6, "times": None},
+            {"type": "reply", "text": text, "times": None},
+        )
+        with pytest.raises(ProviderError) as failed:
+            await streamed(manager, kind)
+        assert isinstance(failed.value, expected), (where, fault, failed.value)
+        assert failed.value.partial, (where, fault)
+        assert text.startswith(failed.value.partial), (where, fault)
+    mock.scenario(
+        {"type": "fail", "status": 429, "retry_after": 0.2, "times": 2},
+        {"type": "reply", "text": "at last"},
+    )
+    run = manager.stream(ask(), Target(kind))
+    notices = [t for tokens in [x async for x in run] for t in tokens if isinstance(t, RetryNotice)]
+    assert run.outcome.response.text == "at last", where
+    assert [type(notice.error) for notice in notices] == [RateLimited, RateLimited], where
+    mock.scenario({"type": "fail", "status": 401})
+    with pytest.raises(ProviderError) as failed:
+        await streamed(manager, kind)
+    assert (failed.value.kind, failed.value.status) == ("authentication", 401), where
