@@ -60,7 +60,7 @@ class Spending:
         entry = Entry(self._wall(), provider, model, outcome, usage, cost)
         self._ledger.book(entry, self._today())
         self._session += entry.usd
-        if cost is None and (warning := self._budget.unpriced(f"{provider}/{model}")):
+        if not entry.is_priced and (warning := self._budget.unpriced(f"{provider}/{model}")):
             self._warn(warning)
         self._look()
 

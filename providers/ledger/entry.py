@@ -1,5 +1,6 @@
 """What is booked of one upstream answer. Shapes only."""
 
+from math import inf
 from typing import Literal, NamedTuple
 
 from providers.policy.budget import Day
@@ -20,8 +21,13 @@ class Entry(NamedTuple):
 
     @property
     def usd(self) -> float:
-        """What a budget counts."""
-        return 0.0 if self.cost is None else self.cost.usd
+        """What a budget counts: nothing of what is unknown, or is no sum of money."""
+        return self.cost.usd if self.is_priced and self.cost is not None else 0.0
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether the cost is known. A service's own figure may be anything."""
+        return self.cost is not None and 0.0 <= self.cost.usd < inf
 
 
 class Numbered(NamedTuple):

@@ -152,7 +152,7 @@ class LedgerFile:
 
 def _row(session: str, numbered: Numbered) -> tuple[object, ...]:
     entry = numbered.entry
-    usage, cost = entry.usage, entry.cost
+    usage, cost = entry.usage, entry.cost if entry.is_priced else None
     return (
         session,
         numbered.number,
