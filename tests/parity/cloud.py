@@ -152,6 +152,12 @@ def reasons(provider: str, name: str) -> dict[str, str]:
     return found
 
 
+def reason_of(case: str, line: str) -> str | None:
+    """Return why `line`, a difference of the case `provider/name`, is meant; None if it is not."""
+    provider, _, name = case.partition("/")
+    return reasons(provider, name).get(line.partition(":")[0])
+
+
 def _model(case: Json) -> str:
     return case["config"].get("apiModelId") or ""
 
