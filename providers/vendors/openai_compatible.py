@@ -13,7 +13,6 @@ from providers.errors import (
     Malformed,
     NotConfigured,
     Permission,
-    ProviderError,
     ResponseError,
 )
 from providers.http.client import HttpResponse
@@ -52,8 +51,6 @@ class FirstModelVendor(ChatVendor):
             raise
         except (ResponseError, Malformed):
             return ""  # some servers of one model have no list, and want no name
-        except ProviderError:
-            raise
         if not listed:
             raise NotConfigured(
                 f"providers.{self.name}.model: the service lists no model, so one must be named"

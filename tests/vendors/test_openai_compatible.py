@@ -42,6 +42,7 @@ async def test_an_empty_list_and_a_wrong_key_are_said_as_they_are() -> None:
     async with talk("openai-compatible", said_no(401, "bad key")) as it:
         with pytest.raises(Authentication, match="bad key"):
             await it.stream()
+        assert [r.path for r in it.server.requests] == ["/models"]
 
 
 async def test_a_named_or_configured_model_asks_for_no_list() -> None:
