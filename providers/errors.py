@@ -92,7 +92,22 @@ class TransportError(ProviderError):
 
 
 class ConnectFailed(TransportError):
-    """Refused, unreachable, name not resolved, TLS handshake failed."""
+    """Refused, unreachable, name not resolved, TLS handshake failed.
+
+    `at_once`: whether trying again in a moment may help. It does where nobody listened yet; a name
+    that is unknown or a certificate that is not trusted stays so for longer than a request lives.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        at_once: bool = True,
+        retryable: bool | None = None,
+        provider: str | None = None,
+    ) -> None:
+        super().__init__(message, retryable=retryable, provider=provider)
+        self.at_once = at_once
 
 
 class Disconnected(TransportError):

@@ -13,7 +13,14 @@ import msgspec
 from providers.accumulate import Accumulator
 from providers.base import AiProvider
 from providers.desk import Desk, Request
-from providers.errors import Attempt, ProviderError, RefusedLocally, ResponseError, TimedOut
+from providers.errors import (
+    Attempt,
+    CircuitOpen,
+    ProviderError,
+    RefusedLocally,
+    ResponseError,
+    TimedOut,
+)
 from providers.policy.retry import FAILOVER_RETRY_WAIT, RetryPolicy, may_fail_over
 from providers.policy.router import Candidate
 from providers.settings import RetrySettings
@@ -120,13 +127,17 @@ class Run:
                     self._desk.leave(this.candidate, this.trace)
                 if source is not None:
                     await source.aclose()
-            wait = await self._plan(this, failure)
-            model = self._desk.model_of(this.candidate)
-            tried = len(self._attempts)
-            yield [RetryNotice(this.candidate.provider, model, tried, wait, failure)]
-            if wait:
-                self._waited += wait
-                await asyncio.sleep(wait)
+            try:
+                wait = await self._plan(this, failure)
+                model = self._desk.model_of(this.candidate)
+                tried = len(self._attempts)
+                yield [RetryNotice(this.candidate.provider, model, tried, wait, failure)]
+                if wait:
+                    self._waited += wait
+                    await asyncio.sleep(wait)
+            except (asyncio.CancelledError, GeneratorExit):
+                self._desk.cancelled(this.candidate, probe=False)
+                raise
 
     # --- one attempt -------------------------------------------------------------------
 
@@ -279,9 +290,15 @@ class Run:
         return self._deadline is None or self._clock() + wait < self._deadline
 
     def _final(self, error: ProviderError) -> ProviderError:
-        """Return the error the request ends with: what a service said before what we refused."""
-        said = [a.error for a in self._attempts if a.error and not _is_refusal(a.error)]
-        final = said[-1] if _is_refusal(error) and said else error
+        """Return the error the request ends with.
+
+        What a service said comes before what we refused, and an open circuit last: it is the
+        outcome only where every circuit of the chain is open.
+        """
+        failed = [a.error for a in self._attempts if a.error]
+        said = [e for e in failed if not _is_refusal(e)]
+        refused = [e for e in failed if not isinstance(e, CircuitOpen)]
+        final = (said or refused or [error])[-1] if _is_refusal(error) else error
         final.attempts = self._attempts
         final.partial = self._answer.text if self._answer.has_content else None
         return final

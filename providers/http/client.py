@@ -219,9 +219,12 @@ def _connect_failed(asked: _Asked, error: Exception) -> ProviderError:
     target = f"{asked.host} (through the proxy {asked.proxy})" if asked.proxy else asked.host
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
-            return ConnectFailed(explain(cause, target))
+            distrusted = isinstance(cause, ssl.SSLCertVerificationError)
+            cut = isinstance(cause, ssl.SSLEOFError)  # the handshake was, like a reset
+            said = explain(cause, target)
+            return ConnectFailed(said, at_once=cut, retryable=not distrusted)
         if isinstance(cause, socket.gaierror):
-            return ConnectFailed(f"the name of {target} cannot be resolved")
+            return ConnectFailed(f"the name of {target} cannot be resolved", at_once=False)
         if isinstance(cause, OSError):
             return ConnectFailed(f"cannot connect to {target}: {_reason(cause)}")
     return ConnectFailed(f"cannot connect to {target}: {error}")

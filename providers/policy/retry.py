@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from providers.errors import (
     BudgetExceeded,
+    ConnectFailed,
     ContentFiltered,
     ContextLength,
     ErrorKind,
@@ -86,11 +87,13 @@ class RetryPolicy:
 
 
 def may_retry(error: ProviderError) -> bool:
-    """Say whether the same request may be sent again to the same place."""
+    """Say whether the same request may be sent again to the same place (contract, "Retried")."""
     if isinstance(error, RefusedLocally):
         return False
-    if isinstance(error, TimedOut) and error.phase == "total":
-        return False
+    if isinstance(error, ConnectFailed):
+        return error.at_once
+    if isinstance(error, TimedOut):
+        return error.phase in ("firstByte", "idle")
     return error.retryable
 
 
