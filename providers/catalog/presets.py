@@ -84,9 +84,8 @@ PRESETS: dict[str, Preset] = {
         "https://api.deepseek.com",
         "deepseek-chat",
         keys=("DEEPSEEK_API_KEY",),
-        profile=R1
-        | _THINKING
-        | {"max_tokens": "max_completion_tokens", "parallel_tool_calls": True},
+        # `max_tokens`: the newer name, which the port sends, is ignored without a word.
+        profile=R1 | _THINKING,
         patterns=(
             (
                 "reasoner",

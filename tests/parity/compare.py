@@ -71,13 +71,16 @@ def _request(case: Json, seen: Observed) -> list[str]:
 def meaning(body: Json) -> Json:
     """Return a body without what nobody asked for and what can be written in two ways.
 
-    Left out: `tools: []` and settings of tools where there are none, `tool_choice` that says what
+    The two names of the limit are one: which of them an endpoint takes is its own matter (rules of
+    OpenAI's models: `tests/vendors`). Left out: `tools: []` and settings of tools where there are none, `tool_choice` that says what
     is the default, an empty system text, `stream: false`, and the port's own numbering of state.
     """
     body = json.loads(json.dumps(body))
     if not any(t != {"functionDeclarations": []} for t in body.get("tools") or []):
         for name in ("tools", "tool_choice", "parallel_tool_calls", "toolConfig"):
             body.pop(name, None)
+    if "max_completion_tokens" in body:
+        body["max_tokens"] = body.pop("max_completion_tokens")
     if body.get("tool_choice") == "auto":
         del body["tool_choice"]
     if body.get("stream") is False:
