@@ -118,5 +118,8 @@ class Budget:
 
 
 def _usd(amount: float) -> str:
-    """Cents where they say enough, six places where they do not."""
-    return f"{amount:.2f}" if amount >= 1 else f"{amount:.6f}".rstrip("0").rstrip(".")
+    """Cents where they say enough, up to six places where they do not."""
+    if amount >= 1:
+        return f"{amount:.2f}"
+    exact, cents = f"{amount:.6f}", len("0.00")
+    return exact[:cents] + exact[cents:].rstrip("0")
