@@ -72,8 +72,9 @@ def meaning(body: Json) -> Json:
     """Return a body without what nobody asked for and what can be written in two ways.
 
     The two names of the limit are one: which of them an endpoint takes is its own matter (rules of
-    OpenAI's models: `tests/vendors`). Left out: `tools: []` and settings of tools where there are none, `tool_choice` that says what
-    is the default, an empty system text, `stream: false`, and the port's own numbering of state.
+    OpenAI's models: `tests/vendors`). Left out: `tools: []` and settings of tools where there are
+    none, `tool_choice` that says what is the default, an empty system text, `stream: false`, and
+    the port's own numbering of state.
     """
     body = json.loads(json.dumps(body))
     if not any(t != {"functionDeclarations": []} for t in body.get("tools") or []):
