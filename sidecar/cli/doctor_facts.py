@@ -16,6 +16,7 @@ import msgspec
 
 from providers.errors import ProviderError
 from providers.http.client import HttpClient
+from providers.ledger.place import locate_in
 from providers.manager import ProviderHealth, ProviderManager, ProviderState
 from providers.policy.router import Target
 from providers.settings import KeySource, ProviderSettings
@@ -114,7 +115,7 @@ async def examine(store: ConfigStore, *, live: bool) -> Facts:
     """Ask every configured provider whether it answers; with `live`, for a word as well."""
     config = store.config.providers_config()
     http = HttpClient(config.http, config.timeouts, environ=os.environ)
-    manager = ProviderManager(config, environ=os.environ)
+    manager = ProviderManager(config, environ=os.environ, ledger=locate_in(os.environ))
     try:
         used = http.describe()
         states = _states(manager)
