@@ -84,8 +84,7 @@ PRESETS: dict[str, Preset] = {
         "https://api.deepseek.com",
         "deepseek-chat",
         keys=("DEEPSEEK_API_KEY",),
-        # `max_tokens`: the newer name, which the port sends, is ignored without a word.
-        profile=R1 | _THINKING,
+        profile=R1 | _THINKING | {"max_tokens": "max_completion_tokens"},
         patterns=(
             (
                 "reasoner",

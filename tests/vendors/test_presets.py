@@ -139,7 +139,7 @@ async def test_deepseek() -> None:
         assert body["messages"][0] == {"role": "user", "content": "Be brief.\nread it"}
         assert body["messages"][1]["reasoning_content"] == "let me think"
         assert body["thinking"] == {"type": "enabled"}
-        assert body["max_tokens"] == 9
+        assert body["max_completion_tokens"] == 9
         await it.stream(ask(model="deepseek-chat"))
         assert "thinking" not in it.body()
 
