@@ -88,7 +88,12 @@ def dollars(name: str = "a") -> ScriptedProvider:
 
 
 def rows(path: Path, columns: str = COLUMNS) -> list[tuple[Any, ...]]:
+    """Return what is in the ledger; nothing while it is only being made."""
+    if not path.exists():
+        return []
     with closing(sqlite3.connect(path)) as db:
+        if not db.execute("PRAGMA user_version").fetchone()[0]:
+            return []
         return db.execute(f"SELECT {columns} FROM answers ORDER BY id").fetchall()
 
 

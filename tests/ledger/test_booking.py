@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from providers.errors import BudgetExceeded, Truncated
-from providers.ledger.store import KEPT_SECONDS
+from providers.ledger.entry import Entry, Numbered
+from providers.ledger.store import KEPT_SECONDS, LedgerFile
+from providers.policy.budget import day_of
 from providers.settings import BudgetSettings
-from providers.types import StreamStart, TextDelta, Usage, UsageReport
+from providers.types import Cost, StreamStart, TextDelta, Usage, UsageReport
 from tests.ledger.booked import DOLLAR, Paid, config, dollars, rows, until
 from tests.manager.scripted import ANSWER, HANG, ScriptedProvider
 
@@ -91,13 +93,13 @@ async def test_each_answer_is_there_before_the_next_is_asked_for(path: Path) -> 
     """Nothing waits for a batch to fill or for the end."""
     async with Paid(path, config(), dollars()) as paid:
         await paid.ask()
-        await until(lambda: path.exists() and len(rows(path)) == 1)
+        await until(lambda: len(rows(path)) == 1)
 
 
 async def test_no_text_is_in_the_file_and_nobody_else_may_read_it(path: Path) -> None:
     async with Paid(path, config(BudgetSettings(usd_per_day=9.0)), dollars()) as paid:
         await paid.ask()
-        await until(lambda: path.exists() and len(rows(path)) == 1)
+        await until(lambda: len(rows(path)) == 1)
         files = sorted(path.parent.iterdir())
         assert len(files) == 3  # the file, its log, its index
         for file in files:
@@ -112,6 +114,19 @@ async def test_old_rows_go(path: Path) -> None:
         async with Paid(path, config(), dollars(), wall=lambda at=at: at) as paid:
             await paid.ask()
     assert [at for (at,) in rows(path, "at")] == [now - KEPT_SECONDS + 60, now]
+
+
+async def test_what_is_written_twice_is_there_once(path: Path) -> None:
+    """A commit that failed may have succeeded: the entries are then written again."""
+    entry = Entry(1_750_000_000.0, "a", "m", "ok", Usage(), Cost(1.0, "provider"))
+    day = day_of(entry.at)
+    file = LedgerFile(path)
+    for numbers in ([1], [1, 2]):
+        file.write("a session", [Numbered(n, day, entry) for n in numbers])
+    assert file.spent_on(day) == 2.0
+    file.write("another", [Numbered(1, day, entry)])
+    assert file.spent_on(day) == 3.0
+    file.close()
 
 
 async def test_odd_names_and_numbers_do_not_hold_up_the_others(path: Path) -> None:

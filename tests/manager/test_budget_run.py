@@ -1,6 +1,7 @@
 """Budgets where requests run: who is refused, who is not, and what is told of it."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from providers.settings import (
     PriceSettings,
     ProviderSettings,
 )
+from providers.types import ChatRequest, StreamToken
 from tests.ledger.booked import CHAIN, DOLLAR, FREE, MOCK, Paid, config, dollars, rows
-from tests.manager.scripted import ANSWER, HANG, RetryNotice, ScriptedProvider, text_of
+from tests.manager.scripted import ANSWER, HANG, RetryNotice, Script, ScriptedProvider, text_of
 
 pytestmark = pytest.mark.asyncio
 
@@ -178,14 +180,33 @@ async def test_whether_a_price_is_nothing() -> None:
         assert [desk.is_free(candidate) for candidate in candidates] == [False, True, False]
 
 
+class Held(ScriptedProvider):
+    """Answers when `go` is set."""
+
+    def __init__(self, name: str, scripts: Sequence[Script]) -> None:
+        super().__init__(name, scripts)
+        self.reached, self.go = asyncio.Event(), asyncio.Event()
+
+    async def chat_stream(self, request: ChatRequest) -> AsyncGenerator[list[StreamToken], None]:
+        self.reached.set()
+        await self.go.wait()
+        async for tokens in super().chat_stream(request):
+            yield tokens
+
+
 async def test_a_budget_that_runs_out_in_the_queue() -> None:
     """What waits for its turn is judged again when it comes, and its place goes to the next."""
-    a = ScriptedProvider("a", [DOLLAR])
+    a = Held("a", [DOLLAR])
     settings = config(
         BudgetSettings(usd_per_day=1.0, warn_at=1.0), limits={"a": LimitSettings(max_concurrent=1)}
     )
     async with Paid(None, settings, a) as paid:
-        results = await asyncio.gather(*(paid.ask() for _ in range(5)), return_exceptions=True)
+        asked = [asyncio.create_task(paid.ask()) for _ in range(5)]
+        await a.reached.wait()
+        await asyncio.sleep(0)  # the others are in the queue
+        a.go.set()
+        async with asyncio.timeout(5):
+            results = await asyncio.gather(*asked, return_exceptions=True)
         assert len(a.requests) == 1
         assert sum(isinstance(result, BudgetExceeded) for result in results) == 4
         assert paid.manager.providers()[0].rate.in_flight == 0
