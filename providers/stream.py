@@ -149,6 +149,8 @@ class StreamProcessor:
             try:
                 self._read(event, data, out)
             except Malformed as error:
+                if not self._framed and data.lstrip()[:1] not in (b"{", b"["):
+                    raise  # a page of HTML is no stream, and no part of one
                 # Only a frame without its end comes this late: it was cut, not malformed.
                 raise Truncated("the stream ended inside a frame") from error
 
