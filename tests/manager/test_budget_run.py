@@ -103,8 +103,9 @@ async def test_what_costs_nothing_is_not_refused() -> None:
             await paid.ask()
 
 
-async def test_the_embedded_model_is_free(tmp_path: Path) -> None:
-    providers = {"a": MOCK, "mine": ProviderSettings(kind="local")}
+@pytest.mark.parametrize("kind", ["local", "ollama", "lm-studio", "llama-cpp"])
+async def test_what_runs_on_machines_of_the_user_is_free(tmp_path: Path, kind: str) -> None:
+    providers = {"a": MOCK, "mine": ProviderSettings(kind=kind)}
     settings = config(DAILY, providers=providers)
     async with Paid(tmp_path / "usage.db", settings, dollars(), free("mine")) as paid:
         for _ in range(2):
@@ -168,6 +169,14 @@ async def test_an_unknown_price_is_warned_about_once_a_model_and_counts_nothing(
         await paid.ask(model="a/other")
     assert ["a/m " in paid.warnings[0], "a/other " in paid.warnings[1]] == [True, True]
     assert len(paid.warnings) == 2
+
+
+async def test_a_model_that_ollama_has_run_elsewhere_is_not() -> None:
+    settings = config(DAILY, providers={"mine": ProviderSettings(kind="ollama")}, default="mine")
+    async with Paid(None, settings) as paid:
+        desk, parse = paid.manager._desk, paid.manager._router.parse
+        assert desk.is_free(parse("mine/qwen3:8b"))
+        assert not desk.is_free(parse("mine/gpt-oss:120b-cloud"))
 
 
 async def test_whether_a_price_is_nothing() -> None:
