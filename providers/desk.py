@@ -5,17 +5,19 @@ decides no order of candidates and sends nothing.
 """
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import msgspec
 
 from providers.accumulate import Accumulator
-from providers.base import AiProvider, Model
+from providers.base import AiProvider, Model, Price
 from providers.catalog import cost
 from providers.dialects.rate_headers import read_allowances
 from providers.errors import CircuitOpen, ProviderError
 from providers.estimate import BYTES_PER_TOKEN, estimate_tokens
 from providers.gate import Gate
 from providers.health import PassiveHealth
+from providers.http.plain import is_loopback
 from providers.ledger.entry import AnswerOutcome
 from providers.metrics import ProviderMetrics
 from providers.policy.breaker import CircuitBreaker
@@ -37,6 +39,11 @@ from providers.types import (
 from providers.vendors.context import ProviderContext
 
 Request = ChatRequest | CompletionRequest
+
+# Programs that run models where they are, and ask nothing for it on the user's own machine. Models
+# that Ollama has run elsewhere say so at the end of their names.
+_RUNNERS = frozenset({"ollama", "lm-studio", "llama-cpp"})
+_ELSEWHERE = "cloud"
 
 
 class ProviderRecord:
@@ -137,8 +144,7 @@ class Desk:
 
     def is_free(self, candidate: Candidate) -> bool:
         """Say whether the candidate is known to cost nothing, however long its answer is."""
-        kind = self.registry.kind_of(candidate.provider) or ""
-        price = self._context.catalog.price(kind, self.model_of(candidate), candidate.provider)
+        price = self._price(candidate, self.model_of(candidate))
         while price is not None:
             if price.input or price.output or price.cache_read or price.cache_write:
                 return False
@@ -257,12 +263,22 @@ class Desk:
             raise
 
     def _priced(self, candidate: Candidate, usage: Usage, answered_as: str) -> float | None:
-        kind = self.registry.kind_of(candidate.provider) or ""
         for model in (self.model_of(candidate), answered_as):
-            price = self._context.catalog.price(kind, model, candidate.provider)
+            price = self._price(candidate, model)
             if price is not None:
                 return cost(usage, price)
         return None
+
+    def _price(self, candidate: Candidate, model: str) -> Price | None:
+        kind = self.registry.kind_of(candidate.provider) or ""
+        price = self._context.catalog.price(kind, model, candidate.provider)
+        if price is None and kind in _RUNNERS and not model.endswith(_ELSEWHERE):
+            try:
+                host = urlsplit(self.registry.get(candidate.provider).base_url).hostname
+            except (ProviderError, ValueError):
+                return None  # it cannot be made: the attempt will say why
+            return Price(0.0, 0.0) if host and is_loopback(host) else None
+        return price
 
 
 def _estimated_input(request: Request) -> int:

@@ -26,10 +26,8 @@ _MAKERS = {
     "x-ai": "xai",
     "perplexity": "perplexity",
 }
-# Programs that run models on machines of the user's: known to cost nothing. Models that Ollama has
-# run elsewhere say so at the end of their names.
-_FREE = frozenset({"local", "ollama", "lm-studio", "llama-cpp"})
-_ELSEWHERE = "cloud"
+# Runs on the user's own machine: known to cost nothing.
+_FREE = frozenset({"local"})
 
 
 class _Row(msgspec.Struct, rename="camel", gc=False):
@@ -120,8 +118,7 @@ class Catalog:
         model = self.find(provider_kind, model_id, provider_name)
         if model is not None and model.price is not None:
             return model.price
-        free = provider_kind in _FREE and not model_id.endswith(_ELSEWHERE)
-        return Price(0.0, 0.0) if free else None
+        return Price(0.0, 0.0) if provider_kind in _FREE else None
 
     def _row(self, kind: str, model: str) -> _Row | None:
         row = self._table(kind).find(model)

@@ -104,10 +104,12 @@ async def test_what_costs_nothing_is_not_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", ["local", "ollama", "lm-studio", "llama-cpp"])
-async def test_what_runs_on_machines_of_the_user_is_free(tmp_path: Path, kind: str) -> None:
+async def test_what_runs_on_the_users_machine_is_free(tmp_path: Path, kind: str) -> None:
     providers = {"a": MOCK, "mine": ProviderSettings(kind=kind)}
     settings = config(DAILY, providers=providers)
-    async with Paid(tmp_path / "usage.db", settings, dollars(), free("mine")) as paid:
+    mine = free("mine")
+    mine.base_url = "http://[::1]:1234/v1"
+    async with Paid(tmp_path / "usage.db", settings, dollars(), mine) as paid:
         for _ in range(2):
             await paid.ask()
         await paid.ask(provider="mine")
@@ -171,12 +173,17 @@ async def test_an_unknown_price_is_warned_about_once_a_model_and_counts_nothing(
     assert len(paid.warnings) == 2
 
 
-async def test_a_model_that_ollama_has_run_elsewhere_is_not() -> None:
-    settings = config(DAILY, providers={"mine": ProviderSettings(kind="ollama")}, default="mine")
-    async with Paid(None, settings) as paid:
+async def test_what_the_same_programs_do_elsewhere_is_not_known_to_be() -> None:
+    providers = {
+        "mine": ProviderSettings(kind="ollama"),
+        "theirs": ProviderSettings(kind="ollama", base_url="https://ollama.com"),
+        "gateway": ProviderSettings(kind="litellm"),
+    }
+    async with Paid(None, config(DAILY, providers=providers, default="mine")) as paid:
         desk, parse = paid.manager._desk, paid.manager._router.parse
         assert desk.is_free(parse("mine/qwen3:8b"))
-        assert not desk.is_free(parse("mine/gpt-oss:120b-cloud"))
+        for name in ("mine/gpt-oss:120b-cloud", "theirs/gpt-oss:120b", "gateway/qwen3:8b"):
+            assert not desk.is_free(parse(name)), name
 
 
 async def test_whether_a_price_is_nothing() -> None:
