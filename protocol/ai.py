@@ -502,6 +502,46 @@ class StatusParams(Wire):
     cost_usd: float | UnsetType = UNSET
 
 
+class LmRequestParams(Wire):
+    """Params of the `ai/lm/request` request to the client. `id` is that of the request itself."""
+
+    id: str
+    messages: list[Message]
+    model: str | None = None
+    tools: list[ToolDefinition] | None = None
+    max_tokens: int | None = None
+
+
+class LmDelta(Wire):
+    """Params of the client's `ai/lm/delta`: a piece of text, a tool call, or both."""
+
+    id: str
+    text: str | None = None
+    tool_call: ToolCall | None = None
+
+
+class LmUsage(Wire):
+    """What the editor knows of an answer's tokens; what it leaves out is unknown."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class LmError(Wire):
+    """`kind` as in `ErrorData`; one that is missing or not of that list counts as `server`."""
+
+    message: str
+    kind: str | None = None
+
+
+class LmEnd(Wire):
+    """Params of the client's `ai/lm/end`: the answer is whole, or, with `error`, has failed."""
+
+    id: str
+    usage: LmUsage | None = None
+    error: LmError | None = None
+
+
 # --- JSON-RPC envelopes ----------------------------------------------------------
 
 

@@ -31,7 +31,7 @@ from providers.types import (
     Outcome,
     Struct,
 )
-from providers.vendors.context import ProviderContext
+from providers.vendors.context import EditorModels, ProviderContext
 
 
 class RateState(Struct):
@@ -79,8 +79,9 @@ class ProviderManager:
 
     `on_status(provider, message)` tells what takes so long ("loading the model"); an empty message
     takes it back. `on_warning(message)` tells of a budget that runs out and of a ledger that cannot
-    be used. `ledger` finds the file of the ledger, when it is first needed; without it tokens and
-    cost are added up in memory. `wall` is the clock that days go by, in seconds since 1970.
+    be used. `editor_models` asks the models that the editor has (`vscode-lm`). `ledger` finds the
+    file of the ledger, when it is first needed; without it tokens and cost are added up in memory.
+    `wall` is the clock that days go by, in seconds since 1970.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class ProviderManager:
         environ: Mapping[str, str],
         on_status: Callable[[str, str], None] | None = None,
         on_warning: Callable[[str], None] | None = None,
+        editor_models: EditorModels | None = None,
         ledger: Callable[[], Path] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,  # noqa: TID251 - the default of such an argument
@@ -103,6 +105,7 @@ class ProviderManager:
             timeouts=config.timeouts,
             redactor=Redactor(),
             on_status=on_status or _tell_nobody,
+            editor_models=editor_models,
         )
         self._registry = ProviderRegistry(config, self._context)
         spending = Spending(

@@ -32,6 +32,8 @@ KINDS: dict[str, str] = {
     "ollama": "providers.vendors.ollama:OllamaProvider",
     "openai-compatible": "providers.vendors.openai_compatible:OpenAiCompatible",
     **dict.fromkeys(PRESETS, "providers.vendors.preset:PresetProvider"),
+    "claude-code": "providers.vendors.claude_code:ClaudeCode",
+    "vscode-lm": "providers.vendors.vscode_lm:VsCodeLm",
     "mock": "providers.vendors.mock:MockProvider",
     "local": "providers.vendors.local:LocalProvider",
 }

@@ -92,6 +92,8 @@ class ProviderSettings(Settings, frozen=True):
     # gemini
     stream: Literal["sse", "json"] | None = None
     safety_settings: list[dict[str, Any]] | None = None
+    # claude-code
+    program: AbsolutePath | None = None
 
     def __repr__(self) -> str:
         """Leave out every value: keys and headers are secrets."""

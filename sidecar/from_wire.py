@@ -4,9 +4,10 @@ msgspec has checked types by then; what is checked here are ranges and what belo
 error names the field as the client wrote it and what was expected.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from protocol import ai
+from providers.errors import ErrorKind, ResponseError
 from providers.manager import Target
 from providers.types import (
     ChatRequest,
@@ -19,9 +20,13 @@ from providers.types import (
     Part,
     Reasoning,
     ReasoningState,
+    StreamToken,
     Text,
+    TextDelta,
     ToolCall,
+    ToolCallDelta,
     ToolDefinition,
+    Usage,
 )
 from sidecar.envelope import InvalidParams
 
@@ -128,6 +133,35 @@ def _response_format(
             return "json"
         case ai.JsonSchemaFormat(name, schema):
             return JsonSchema(name, schema)
+
+
+# --- answers of the editor's own models ---------------------------------------------------------
+
+_KINDS: tuple[ErrorKind, ...] = get_args(ErrorKind)
+_MAY_SUCCEED_LATER = frozenset({"rateLimit", "overloaded", "network", "timeout", "server"})
+
+
+def lm_tokens(delta: ai.LmDelta, index: int) -> list[StreamToken]:
+    """Return what a delta brings; `index` is that of its tool call."""
+    tokens: list[StreamToken] = [TextDelta(delta.text)] if delta.text else []
+    if (call := delta.tool_call) is not None:
+        tokens.append(ToolCallDelta(index, call.id, call.name, call.arguments))
+    return tokens
+
+
+def lm_usage(said: ai.LmUsage) -> Usage:
+    """Return the usage; what the editor does not know counts as none."""
+    read, written = said.input_tokens or 0, said.output_tokens or 0
+    return Usage(input_tokens=read, output_tokens=written, total_tokens=read + written)
+
+
+def lm_error(said: ai.LmError) -> ResponseError:
+    """Return the error that an answer of the editor's model ended with."""
+    kind: ErrorKind = "server"
+    for known in _KINDS:
+        if known == said.kind:
+            kind = known
+    return ResponseError(said.message, kind=kind, retryable=kind in _MAY_SUCCEED_LATER)
 
 
 # --- checks ---------------------------------------------------------------------------------

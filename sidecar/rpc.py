@@ -35,7 +35,7 @@ from sidecar.unknown_fields import UnknownFields
 
 logger = logging.getLogger(__name__)
 
-FOR_SESSION = ("initialized", "workspace/didChangeConfiguration")
+FOR_SESSION = ("initialized", "workspace/didChangeConfiguration", "ai/lm/delta", "ai/lm/end")
 """Notifications that are the session's: pygls would log what is in them, keys included."""
 
 CANCEL_GRACE = 1.0
@@ -333,10 +333,17 @@ class Connection:
         """Send a notification. `params` is an object, never null: some clients crash without."""
         self.send({"jsonrpc": "2.0", "method": method, "params": params})
 
-    async def request(self, method: str, params: object) -> Any:
-        """Ask the client; return its result as plain data. Raises `RpcError` with its error."""
+    def new_id(self) -> str:
+        """Return an id for a request of ours."""
         self._asked_count += 1
-        message_id = f"sidecar-{self._asked_count}"
+        return f"sidecar-{self._asked_count}"
+
+    async def request(self, method: str, params: object, *, message_id: str = "") -> Any:
+        """Ask the client; return its result as plain data. Raises `RpcError` with its error.
+
+        `message_id` is one of `new_id`, for params that name it.
+        """
+        message_id = message_id or self.new_id()
         answer = self._asked[message_id] = self._loop.create_future()
         self.send({"jsonrpc": "2.0", "id": message_id, "method": method, "params": params})
         try:

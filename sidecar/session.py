@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from providers.ledger.place import locate_in
 from providers.manager import ProviderManager, Target
 from providers.settings import ProvidersConfig
+from sidecar.editor_models import DELTA, END, RpcEditorModels
 from sidecar.envelope import RpcError
 from sidecar.handshake import at
 from sidecar.rpc import Call, Connection
@@ -84,11 +85,14 @@ class Session:
         options = params.get("initializationOptions")
         if options is not None:
             store.set_initialization_options(options)
+        lm = self._client_has("experimental", SECTION, "lm")
+        self._editor_models = RpcEditorModels(connection) if lm else None
         self.manager = ProviderManager(
             store.config.providers_config(),
             environ=environ,
             on_status=self.provider_status,
             on_warning=self.warn,
+            editor_models=self._editor_models,
             ledger=locate_in(environ),
         )
         store.on_change = self._config_changed
@@ -99,6 +103,9 @@ class Session:
         """Take one of the notifications of `rpc.FOR_SESSION`."""
         if method == "initialized":
             self.initialized()
+        elif method in (DELTA, END):
+            if self._editor_models is not None:
+                self._editor_models.notified(method, params)
         else:
             self.settings_changed(params)
 
@@ -119,6 +126,8 @@ class Session:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._editor_models is not None:
+            await self._editor_models.aclose()
         await self.manager.aclose()
 
     @property

@@ -13,13 +13,20 @@ from msgspec import UNSET
 from protocol import ai
 from providers.errors import Attempt, ProviderError
 from providers.types import (
+    ChatRequest,
     Citation,
     CodeDelta,
+    ExecutedCode,
+    Image,
     ManagerToken,
+    Message,
     Outcome,
+    Part,
     ReasoningDelta,
+    ReasoningState,
     RetryNotice,
     Started,
+    Text,
     TextDelta,
     ToolCallDelta,
     Usage,
@@ -166,3 +173,53 @@ def progress_value(token: ManagerToken) -> ai.ProgressValue | None:
             return ai.RetryProgress(provider, model, attempt, wait_ms, _bare_error_data(error))
         case _:
             return None
+
+
+# --- requests to the editor's own models ------------------------------------------------------
+
+
+def lm_request(message_id: str, request: ChatRequest) -> ai.LmRequestParams:
+    """Return the params of `ai/lm/request`; a system prompt becomes the first message."""
+    messages: list[ai.Message] = [ai.SystemMessage(request.system)] if request.system else []
+    messages += [_message(message) for message in request.messages]
+    tools = [] if request.tool_choice == "none" else request.tools
+    return ai.LmRequestParams(
+        id=message_id,
+        messages=messages,
+        model=request.model or None,
+        tools=[ai.ToolDefinition(t.name, t.parameters, t.description) for t in tools] or None,
+        max_tokens=request.max_tokens,
+    )
+
+
+def _message(message: Message) -> ai.Message:
+    content = _content(message.content)
+    match message.role:
+        case "system":
+            return ai.SystemMessage(content)
+        case "user":
+            return ai.UserMessage(content)
+        case "tool":
+            return ai.ToolMessage(message.tool_call_id or "", content, message.is_error or None)
+        case "assistant":
+            calls = [ai.ToolCall(c.id, c.name, c.arguments, c.opaque) for c in message.tool_calls]
+            # An empty string would be left out as a default, and `content` is not optional.
+            return ai.AssistantMessage(content or [], calls or None)
+
+
+def _content(parts: list[Part]) -> str | list[ai.Part]:
+    if len(parts) <= 1 and all(isinstance(part, Text) for part in parts):
+        return "".join(part.text for part in parts if isinstance(part, Text))
+    return [_part(part) for part in parts]
+
+
+def _part(part: Part) -> ai.Part:
+    match part:
+        case Text(text):
+            return ai.TextPart(text)
+        case Image(mime_type, data, url):
+            return ai.ImagePart(mime_type, data, url)
+        case ReasoningState(text, opaque):
+            return ai.ReasoningPart(text, opaque)
+        case ExecutedCode(language, code, output):
+            return ai.CodePart(language, code, output)

@@ -1,20 +1,34 @@
 """What every provider shares with the others of its process."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from providers.auth.redact import Redactor
+from providers.base import TokenStream
 from providers.catalog import Catalog
 from providers.settings import HttpSettings, TimeoutSettings
+from providers.types import ChatRequest
 
 if TYPE_CHECKING:
     from providers.http.client import HttpClient
+
+
+class EditorModels(Protocol):
+    """The models that the editor itself has. Whoever knows the editor implements this port."""
+
+    def ask(self, request: ChatRequest) -> TokenStream:
+        """Return the answer of the model `request.model` ("": the editor's choice).
+
+        Raises `ProviderError`. Closing the stream tells the editor to stop.
+        """
+        ...
 
 
 class ProviderContext:
     """Made once by the manager.
 
     `on_status(provider, message)` tells a person what takes so long ("loading the model").
+    `editor_models` is None where no editor offers any.
     """
 
     def __init__(
@@ -26,6 +40,7 @@ class ProviderContext:
         timeouts: TimeoutSettings,
         redactor: Redactor,
         on_status: Callable[[str, str], None],
+        editor_models: EditorModels | None = None,
     ) -> None:
         self.environ = environ
         self.catalog = catalog
@@ -33,6 +48,7 @@ class ProviderContext:
         self.timeouts = timeouts
         self.redactor = redactor
         self.on_status = on_status
+        self.editor_models = editor_models
         self.client_if_used: HttpClient | None = None
         self._replaced: list[HttpClient] = []
 

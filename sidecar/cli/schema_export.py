@@ -35,19 +35,27 @@ def methods_schema() -> Schema:
     """Return the schemas of every method's params and result, of progress values and errors."""
     types: list[Any] = [t for method in METHODS.values() for t in method]
     types += [ai.ProgressValue, ai.ErrorData, ai.StatusParams]
+    types += [ai.LmRequestParams, ai.LmDelta, ai.LmEnd]
     refs, definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     refs = list(refs)
     methods: Schema = {}
     for index, name in enumerate(METHODS):
         methods[name] = {"params": refs[2 * index], "result": refs[2 * index + 1]}
-    progress, error, status = refs[2 * len(METHODS) :]
+    progress, error, status, lm_request, lm_delta, lm_end = refs[2 * len(METHODS) :]
     return {
         "$schema": DIALECT,
         "title": "ai-sidecar methods",
         "methods": methods,
         "progress": {"ai/stream": progress},
         "errorData": error,
-        "notifications": {"ai/didChangeStatus": status},
+        "notifications": {
+            "ai/didChangeStatus": status,
+            "ai/lm/delta": lm_delta,
+            "ai/lm/end": lm_end,
+        },
+        "requestsToTheClient": {
+            "ai/lm/request": {"params": lm_request, "result": {"type": "null"}}
+        },
         "$defs": definitions,
     }
 
