@@ -43,7 +43,9 @@ class ProgressStream:
         """Queue a frame for each token that the editor is told of."""
         if not self._call.live:
             return
-        send_parts, size = self._outbox.send_parts, self._size
+        size = self._size
+        parts: list[bytes] = []
+        total = 0
         for token in tokens:
             if type(token) is TextDelta:
                 try:
@@ -54,18 +56,20 @@ class ProgressStream:
                 header = (
                     _HEADERS[length] if length < 1024 else b"Content-Length: %d\r\n\r\n" % length
                 )
-                send_parts((header, self._text_head, text, _TAIL), len(header) + length)
-            else:
-                self._send_other(token)
+                parts += (header, self._text_head, text, _TAIL)
+                total += len(header) + length
+            elif (value := progress_value(token)) is not None:
+                total += self._add(value, parts)
+        if parts:
+            self._outbox.send_parts(parts, total)
 
-    def _send_other(self, token: ManagerToken) -> None:
-        value = progress_value(token)
-        if value is None:
-            return
+    def _add(self, value: object, parts: list[bytes]) -> int:
+        """Append the frame of `value`; return its length."""
         body = encode(value)
         length = len(self._head) + len(body) + 2
         header = b"Content-Length: %d\r\n\r\n" % length
-        self._outbox.send_parts((header, self._head, body, b"}}"), len(header) + length)
+        parts += (header, self._head, body, b"}}")
+        return len(header) + length
 
     async def send_when_read(self, tokens: list[ManagerToken]) -> None:
         """Wait while the editor does not read, then send; text that waited is sent in one piece."""
@@ -77,10 +81,9 @@ class ProgressStream:
     def send_value(self, value: object) -> None:
         """Queue a value that is no token (work-done progress)."""
         if self._call.live:
-            body = encode(value)
-            header = b"Content-Length: %d\r\n\r\n" % (len(self._head) + len(body) + 2)
-            size = len(header) + len(self._head) + len(body) + 2
-            self._outbox.send_parts((header, self._head, body, b"}}"), size)
+            parts: list[bytes] = []
+            size = self._add(value, parts)
+            self._outbox.send_parts(parts, size)
 
 
 def merged(tokens: list[ManagerToken]) -> list[ManagerToken]:
