@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from sidecar import log
+from sidecar.file_limit import raise_file_limit
 from sidecar.handshake import Opening
 from sidecar.lifetime import watch_process
 from sidecar.outbox import Outbox
@@ -31,6 +32,7 @@ GOODBYE_SECONDS = 2.0
 def run(opening: Opening, *, fd_in: int, fd_out: int, level: str | None, file: str | None) -> int:
     """Serve until the end; return the exit code."""
     log.configure(level, file)
+    raise_file_limit()
     loop = asyncio.new_event_loop()
     try:
         code = loop.run_until_complete(Process(opening).serve(fd_in, fd_out))

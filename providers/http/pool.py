@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from providers.http.connection import Connection
+from providers.http.descriptors import Descriptors, none_left, pause
 from providers.http.dial import dial
 from providers.http.exchange import TotalTimeout
 from providers.http.lean_httpx import httpx
@@ -30,6 +31,7 @@ class Origin:
         limit: int,
         idle_seconds: float,
         context: Callable[[], ssl.SSLContext] | None,
+        descriptors: Descriptors[Connection] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._host = host
@@ -37,6 +39,7 @@ class Origin:
         self._limit = limit
         self._idle_seconds = idle_seconds
         self._context = context
+        self._descriptors = descriptors or Descriptors[Connection](self.give_up_idle)
         self._idle: dict[Connection, None] = {}  # oldest first; the newest is used first
         self._all: set[Connection] = set()
         self._places = 0  # taken: by connections, and by those about to be made
@@ -66,20 +69,47 @@ class Origin:
         then on, seconds to connect (TLS included). Raises `httpx.PoolTimeout`, `ConnectTimeout`,
         `ConnectError`.
         """
-        if self._closed:
-            raise httpx.ConnectError(CLOSED)
-        if not fresh and (idle := self.idle_connection()) is not None:
-            return idle
+        while True:
+            if self._closed:
+                raise httpx.ConnectError(CLOSED)
+            if not fresh and (idle := self.idle_connection()) is not None:
+                return idle
+            handed = await self._place_and_descriptor(wait)
+            if handed is not None:
+                self.reused += 1
+                return handed
+            try:
+                return await self._connect(server_name, wait, connect)
+            except httpx.ConnectError as error:
+                if not none_left(error.__cause__ or error):
+                    raise
+            await pause(wait)
+
+    async def _place_and_descriptor(self, until: float | None) -> Connection | None:
+        """Take what a new connection needs; or return one that became free meanwhile."""
         while self._places >= self._limit:
-            handed = await self._queue(wait)
+            handed = await self._queue(until)
             if handed is None:
                 break  # a place, already counted
             if handed.usable:
-                self.reused += 1
                 return handed
         else:
             self._places += 1
-        return await self._connect(server_name, wait, connect)
+        try:
+            while not self._descriptors.take_now():
+                handed = await self._descriptors.take(self, until)
+                if handed is None and self._closed:
+                    self._descriptors.give_back()
+                    raise httpx.ConnectError(CLOSED)
+                if handed is None:
+                    return None
+                if handed.usable:
+                    self._free_place()
+                    return handed
+        except BaseException:
+            self._free_place()
+            raise
+        return None
 
     async def _queue(self, until: float | None) -> Connection | None:
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
@@ -106,6 +136,7 @@ class Origin:
     async def _connect(
         self, server_name: str | None, until: float | None, seconds: float | None
     ) -> Connection:
+        """Connect, with a place and a descriptor that have been taken before."""
         deadline = None if seconds is None else self._loop.time() + seconds
         total_first = until is not None and (deadline is None or until < deadline)
         connection = Connection(self)
@@ -154,6 +185,8 @@ class Origin:
             self._rewarming.add_done_callback(self._warmed)
 
     async def _warm(self) -> None:
+        if not self._descriptors.take_now():
+            return
         try:
             self._places += 1
             connection = await self._connect(None, None, WARM_CONNECT_SECONDS)
@@ -170,6 +203,9 @@ class Origin:
             if not waiter.done():
                 waiter.set_result(connection)
                 return
+        if self._descriptors.wanted:
+            self._descriptors.hand_over(self, connection)
+            return
         connection.idle_since = self._loop.time()
         self._idle[connection] = None
         if self._sweeper is None:
@@ -180,6 +216,7 @@ class Origin:
         self._idle.pop(connection, None)
         if connection in self._all:
             self._all.discard(connection)
+            self._descriptors.give_back()
             self._free_place()
         if was_idle and self._loop.time() - connection.idle_since < self._warm_seconds:
             self._rewarm()
@@ -208,6 +245,13 @@ class Origin:
                 self._sweeper = self._loop.call_at(due, self._sweep)
                 return
             oldest.abort()
+
+    def give_up_idle(self) -> bool:
+        """Close the connection that has been idle longest. Returns whether there was one."""
+        if not self._idle:
+            return False
+        next(iter(self._idle)).abort()
+        return True
 
     @property
     def open_connections(self) -> int:

@@ -9,6 +9,8 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 
+from providers.http.connection import Connection
+from providers.http.descriptors import Descriptors
 from providers.http.exchange import Bounds, Exchange
 from providers.http.lean_httpx import httpx
 from providers.http.pool import CLOSED, Origin
@@ -34,6 +36,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._limit = max_connections_per_origin
         self._idle_seconds = idle_seconds
         self._origins: dict[tuple[str, bytes, int | None], Origin] = {}
+        self._descriptors = Descriptors[Connection](self._give_up_idle)
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -95,8 +98,12 @@ class Transport(httpx.AsyncBaseTransport):
                 limit=self._limit,
                 idle_seconds=self._idle_seconds,
                 context=self._context if url.scheme == "https" else None,
+                descriptors=self._descriptors,
             )
         return origin
+
+    def _give_up_idle(self) -> bool:
+        return any(origin.give_up_idle() for origin in self._origins.values())
 
     def known_origin(self, url: httpx.URL) -> Origin | None:
         """Return the pool of `url`'s origin if it has been used."""
