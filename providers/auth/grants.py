@@ -92,6 +92,8 @@ class GrantKeeper(Generic[G]):
         current = self._grant
         if current is not None and refused is not None and current is not refused:
             return True
+        if current is None and self._search is not None:  # another request's renewal
+            return await self._searched() != refused
         now = self._now()
         if self._refused_at is not None and now - self._refused_at < REFUSED_AGAIN:
             return False

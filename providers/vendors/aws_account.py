@@ -53,6 +53,8 @@ class AwsProvider(HttpProvider):
             profile=settings.profile, environ=context.environ, http=context.http, provider=name
         )
         self.bearer = self.key.configured and self._bearer_wins()
+        own = any(header.lower() == "authorization" for header in settings.headers)
+        self._signs = not self.bearer and not own
         self._given = bool(self.base_url)
         self.region = settings.region or self._named_region()
         self._refused: WeakKeyDictionary[ResponseError, AwsGrant | None] = WeakKeyDictionary()
@@ -89,7 +91,7 @@ class AwsProvider(HttpProvider):
     ) -> dict[str, str]:
         """Return all headers, signed as they are; a configured `authorization` is left alone."""
         ours = await super().headers(method, url, body, accept, extra)
-        if "authorization" in ours:
+        if not self._signs:
             return ours
         check_plain_http(url, self.context.http.allow_plain_http)
         grant = await self.account.get()
@@ -159,8 +161,9 @@ class AwsProvider(HttpProvider):
     async def _send(
         self, dialect: Dialect, request: ChatRequest | CompletionRequest, *, stream: bool
     ) -> HttpResponse:
-        await within(request.trace.deadline if request.trace else None, self.settle())
-        used = self.account.current
+        deadline = request.trace.deadline if request.trace else None
+        await within(deadline, self.settle())
+        used = await within(deadline, self.account.get()) if self._signs else None
         try:
             return await super()._send(dialect, request, stream=stream)
         except ResponseError as error:

@@ -71,6 +71,8 @@ class Vertex(HttpProvider):
         self.project = settings.project or environ.get("GOOGLE_CLOUD_PROJECT") or ""
         if not self.base_url:
             self.base_url = f"https://{host_of(self.location)}"
+        own = any(header.lower() == "authorization" for header in settings.headers)
+        self._asks = not self.key.configured and not own
         self.credentials = GoogleCredentials(environ=environ, http=context.http, provider=name)
         self._refused: WeakKeyDictionary[ResponseError, GoogleGrant | None] = WeakKeyDictionary()
 
@@ -121,7 +123,7 @@ class Vertex(HttpProvider):
     ) -> dict[str, str]:
         """Return all headers, with an access token where no key and no header of the user's is."""
         ours = await super().headers(method, url, body, accept, extra)
-        if "authorization" in ours:
+        if not self._asks:
             return ours
         check_plain_http(url, self.context.http.allow_plain_http)
         grant = await self.credentials.get()
@@ -146,7 +148,7 @@ class Vertex(HttpProvider):
         """Have a project. Raises `NotConfigured` where nothing names one."""
         if self.project:
             return
-        found = None if self.key.configured else (await self.credentials.get()).project
+        found = None if not self._asks else (await self.credentials.get()).project
         if not found:
             raise NotConfigured(
                 f"{self.name}: no project: set `providers.{self.name}.project` or "
@@ -160,10 +162,11 @@ class Vertex(HttpProvider):
     ) -> HttpResponse:
         if is_claude(request.model) and "/" in request.model:
             request = msgspec.structs.replace(request, model=request.model.rpartition("/")[2])
+        deadline = request.trace.deadline if request.trace else None
         if not self.project:
-            await within(request.trace.deadline if request.trace else None, self.settle())
+            await within(deadline, self.settle())
             dialect = self.dialect_for(request)  # its paths name the project
-        used = self.credentials.current
+        used = await within(deadline, self.credentials.get()) if self._asks else None
         try:
             return await super()._send(dialect, request, stream=stream)
         except ResponseError as error:

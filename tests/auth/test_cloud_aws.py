@@ -327,6 +327,23 @@ async def test_cancelling_ends_the_child_and_what_it_started(home: Home) -> None
 
 @posix
 @pytest.mark.asyncio
+async def test_what_a_program_left_running_is_left_alone(home: Home) -> None:
+    """An agent that holds an unlocked vault, for one."""
+    pids = home.path / "pids"
+    answer = {"Version": 1, "AccessKeyId": ACCESS, "SecretAccessKey": SECRET}
+    program = home.script(
+        "give",
+        f"#!/bin/sh\nsleep 30 >/dev/null 2>&1 &\necho $! > {pids}\necho '{json.dumps(answer)}'\n",
+    )
+    home.aws_config(f"[profile p]\ncredential_process = {program}\n")
+    assert (await credentials(home, "p").get()).access_key == ACCESS
+    (agent,) = await written(pids)
+    assert alive(agent)
+    os.kill(agent, signal.SIGKILL)
+
+
+@posix
+@pytest.mark.asyncio
 async def test_too_long(home: Home) -> None:
     stuck(home)
     answer = await ask_helper(Order("aws", "p"), environ=home.environ, timeout=0.5)

@@ -132,6 +132,17 @@ async def test_a_failing_chain_rests_and_each_gets_an_error_of_its_own() -> None
 
 
 @pytest.mark.asyncio
+async def test_those_who_wait_together_get_errors_of_their_own() -> None:
+    office = Office()
+    office.failing = NotConfigured("log in")
+    asked = (office.keeper.get() for _ in range(3))
+    errors = await asyncio.gather(*asked, return_exceptions=True)
+    assert office.given == 1
+    assert len({id(error) for error in errors}) == 3
+    assert all(isinstance(error, NotConfigured) for error in errors)
+
+
+@pytest.mark.asyncio
 async def test_refused_once_renewed_once() -> None:
     office = Office()
     first = await office.keeper.get()
@@ -147,6 +158,18 @@ async def test_refused_once_renewed_once() -> None:
     office.time += REFUSED_AGAIN + 1
     assert await office.keeper.renew(second)
     assert office.given == 3
+
+
+@pytest.mark.asyncio
+async def test_refused_together_renewed_together() -> None:
+    office = Office()
+    first = await office.keeper.get()
+    office.door.clear()
+    asked = [asyncio.create_task(office.keeper.renew(first)) for _ in range(3)]
+    await settle()
+    office.door.set()
+    assert await asyncio.gather(*asked) == [True, True, True]
+    assert office.given == 2
 
 
 @pytest.mark.asyncio

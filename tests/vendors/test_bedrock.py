@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import botocore.session
@@ -22,7 +22,7 @@ from providers.settings import ProvidersConfig
 from providers.types import Finish, Message, Text, TextDelta, UsageReport
 from providers.vendors.bedrock import Bedrock
 from tests.auth.cloud_services import Home
-from tests.http.server import RawServer, chunked
+from tests.http.server import Gate, RawServer, Recorded, Step, chunked
 from tests.vendors.cloud import (
     ACCESS,
     KEYS,
@@ -398,6 +398,68 @@ async def test_expired_credentials_are_renewed_once(server: RawServer, tmp_path:
             pass
     assert len(server.requests) == 3
     await manager.aclose()
+
+
+@posix
+@pytest.mark.asyncio
+async def test_requests_that_are_refused_together_share_a_renewal(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path)
+    renewing(home)
+    gate = Gate()
+
+    def answer(request: Recorded) -> Sequence[Step]:
+        if "AKIAROUND1/" not in request.headers["authorization"]:
+            return event_stream(converse_events("Hello"))
+        if len(server.requests) == 2:  # this is the third
+            gate.open()
+        return [gate, *EXPIRED]  # none is refused before all have been sent
+
+    server = await RawServer.start(handler=answer)
+    settings = {"bedrock": table(baseUrl=server.origin)}
+    manager = ProviderManager(ProvidersConfig(providers=settings), environ=home.environ)
+
+    async def ask() -> str:
+        run = manager.stream(chat(SONNET), Target(provider="bedrock", model=SONNET))
+        async for _ in run:
+            pass
+        return run.outcome.response.text
+
+    texts = await asyncio.gather(ask(), ask(), ask(), return_exceptions=True)
+    await manager.aclose()
+    await server.aclose()
+    assert texts == ["Hello"] * 3
+    assert (home.path / "count").read_text("utf-8") == "x\nx\n"
+
+
+@posix
+@pytest.mark.asyncio
+async def test_a_refusal_that_comes_late_finds_the_new_ones(
+    server: RawServer, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    renewing(home)
+    server.script(EXPIRED)
+    provider = Bedrock("bedrock", table(baseUrl=server.origin), context(home.environ))
+    errors: list[Permission] = []
+    for _ in range(2):
+        with pytest.raises(Permission) as caught:
+            await text_of(provider, chat(SONNET))
+        errors.append(caught.value)
+    assert [await provider.recover(error) for error in errors] == [True, True]
+    assert (home.path / "count").read_text("utf-8") == "x\nx\n"
+    await closed(provider)
+
+
+@pytest.mark.asyncio
+async def test_a_configured_authorization_is_left_alone(server: RawServer) -> None:
+    settings = table(baseUrl=server.origin, region="us-east-1", headers={"Authorization": "Own x1"})
+    provider = Bedrock("bedrock", settings, context({}))
+    assert await text_of(provider, chat(SONNET)) == "Hello"
+    assert server.requests[0].headers["authorization"] == "Own x1"
+    assert "x-amz-date" not in server.requests[0].headers
+    await closed(provider)
 
 
 @pytest.mark.asyncio
