@@ -476,15 +476,34 @@ async def test_a_permission_that_is_missing_is_no_matter_of_age(server: RawServe
 # --- Memory and recordings ------------------------------------------------------------------------
 
 
-def test_no_sdk_is_imported_here() -> None:
-    """The point of it all: neither SDK's memory stays in this process."""
-    program = (
-        "import sys\n"
-        "import providers.vendors.bedrock, providers.vendors.aws, providers.vendors.vertex\n"
-        "heavy = ('botocore', 'google', 'urllib3', 'requests', 'cryptography')\n"
-        "sys.exit(' '.join(n for n in sys.modules if n.split('.')[0] in heavy) or 0)\n"
+def test_no_sdk_is_imported_here(tmp_path: Path) -> None:
+    """The point of it all: neither SDK's memory stays in this process, not after its chain ran."""
+    program = """
+import asyncio, os, sys
+import providers.vendors.aws, providers.vendors.bedrock, providers.vendors.vertex
+from providers.auth.cloud import AwsCredentials, GoogleCredentials
+from providers.errors import NotConfigured
+from providers.settings import HttpSettings
+
+async def main():
+    shared = {"environ": os.environ, "http": HttpSettings(), "provider": "p"}
+    assert (await AwsCredentials(profile=None, **shared).get()).access_key == "AKIDEXAMPLE"
+    try:
+        await GoogleCredentials(**shared).get()
+    except NotConfigured:
+        pass
+
+asyncio.run(main())
+heavy = ("botocore", "google", "urllib3", "requests", "cryptography")
+sys.exit(" ".join(name for name in sys.modules if name.split(".")[0] in heavy) or 0)
+"""
+    home = Home(tmp_path)
+    home.aws_credentials(
+        f"[default]\naws_access_key_id = {ACCESS}\naws_secret_access_key = {SECRET}"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    root = str(Path(__file__).resolve().parents[2])
+    environ = {**home.environ, "PYTHONPATH": root}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environ, cwd=tmp_path)
 
 
 @pytest.mark.asyncio
