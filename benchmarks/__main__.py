@@ -1,6 +1,7 @@
 """Runs the benchmarks and prints one table; the figures go to `benchmarks/results/` as JSON.
 
 python -m benchmarks [NAME …] [--quick] [--references]
+python -m benchmarks [NAME …] --saved       the last results again, as Markdown
 """
 
 import argparse
@@ -63,21 +64,37 @@ def save(name: str, rows: list[figures.Row], *, quick: bool) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(written)) + b"\n")
 
 
+def saved(names: list[str]) -> list[figures.Row]:
+    """Return the rows of the last runs of `names`; one that never ran has none."""
+    rows: list[figures.Row] = []
+    for name in names:
+        path = ROOT / "benchmarks" / "results" / f"{name}.json"
+        if path.exists():
+            found = msgspec.json.decode(path.read_bytes())["rows"]
+            rows += msgspec.convert(found, list[figures.Row])
+    return rows
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="small counts: a look, not a figure")
     parser.add_argument("--references", action="store_true", help="leave the sidecar out")
+    parser.add_argument("--saved", action="store_true", help="print the last results as Markdown")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    names = arguments.names or list(BENCHMARKS)
+    if arguments.saved:
+        print(figures.markdown(saved(names)))
+        return 0
     sides = ["floor", "openai"]
     if not arguments.references and has_sidecar():
         sides.insert(0, "sidecar")
     bare_pygls().close()  # so that no side pays for compiling what they share
     rows: list[figures.Row] = []
-    for name in arguments.names or BENCHMARKS:
+    for name in names:
         print(f"{name} …", file=sys.stderr, flush=True)
         found = BENCHMARKS[name](sides, quick=arguments.quick)
         save(name, found, quick=arguments.quick)

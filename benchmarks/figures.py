@@ -85,22 +85,32 @@ def verdict(row: Row) -> Literal["met", "MISSED", "–"]:
     return "met" if row.met else "MISSED"
 
 
+HEAD = ("what", "measured", "reference", "ratio", "target", "")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    measured = _number(row.measured)
+    if row.measured is not None:
+        measured = f"{measured} {row.unit}".strip()
+    reference = _number(row.reference)
+    if row.reference is not None:
+        reference = f"{reference} {row.unit} {row.reference_name}".replace("  ", " ").strip()
+    ratio_text = "–" if row.ratio is None else f"{row.ratio:.2f}"
+    return row.what, measured, reference, ratio_text, row.target, verdict(row)
+
+
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as aligned text."""
-    head = ("what", "measured", "reference", "ratio", "target", "")
-    lines: list[tuple[str, ...]] = [head]
-    for row in rows:
-        measured = _number(row.measured)
-        if row.measured is not None:
-            measured = f"{measured} {row.unit}".strip()
-        reference = _number(row.reference)
-        if row.reference is not None:
-            reference = f"{reference} {row.unit} {row.reference_name}".replace("  ", " ").strip()
-        ratio_text = "–" if row.ratio is None else f"{row.ratio:.2f}"
-        lines.append((row.what, measured, reference, ratio_text, row.target, verdict(row)))
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    lines: list[tuple[str, ...]] = [HEAD, *map(_cells, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
     lines.insert(1, tuple("-" * width for width in widths))
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the rows as a Markdown table."""
+    lines = [HEAD, ("---",) * len(HEAD), *map(_cells, rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
