@@ -81,7 +81,7 @@ def canonical_path(path: str) -> str:
                 kept.pop()
         elif segment not in ("", "."):
             kept.append(segment)
-    slash = "/" if kept and segments[-1] in ("", ".", "..") else ""
+    slash = "/" if kept and path.endswith("/") else ""
     return quote("/" + "/".join(kept) + slash, safe="/~")
 
 
