@@ -45,6 +45,11 @@ class Accumulator:
         return self._response.usage
 
     @property
+    def model(self) -> str:
+        """The model that says it answers, "" while none does."""
+        return self._response.model
+
+    @property
     def cost_usd(self) -> float | None:
         """What the service has said that the answer costs so far."""
         return self._response.cost_usd

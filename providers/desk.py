@@ -27,6 +27,7 @@ from providers.policy.router import Candidate
 from providers.registry import ProviderRegistry
 from providers.settings import LimitSettings
 from providers.spending import Spending
+from providers.telemetry import Ended, Telemetry
 from providers.types import (
     CallTrace,
     ChatRequest,
@@ -69,9 +70,11 @@ class Desk:
         limits: dict[str, LimitSettings],
         clock: Callable[[], float],
         spending: Spending,
+        telemetry: Telemetry,
     ) -> None:
         self.registry = registry
         self.spending = spending
+        self.telemetry = telemetry
         self.records: dict[str, ProviderRecord] = {}
         self._context = context
         self._limits = limits
@@ -251,6 +254,34 @@ class Desk:
             price = None if usd is None else Cost(usd, "estimate")
         self.record(candidate.provider).metrics.booked(usage, price)
         self.spending.book(candidate.provider, model, how, usage, price)
+
+    def tell(
+        self,
+        candidate: Candidate,
+        request: Request,
+        answer: Accumulator,
+        trace: CallTrace,
+        ended_as: str,
+        seconds: float,
+    ) -> None:
+        """Tell the collector of an upstream request; `ended_as` is an error's kind, "" for none."""
+        first = None
+        if trace.first_byte_at is not None and trace.sent_at is not None:
+            first = trace.first_byte_at - trace.sent_at
+        self.telemetry.ended(
+            Ended(
+                at=self.spending.now,
+                seconds=seconds,
+                kind=self.registry.kind_of(candidate.provider) or "",
+                name=candidate.provider,
+                operation="chat" if isinstance(request, ChatRequest) else "text_completion",
+                model=self.model_of(candidate),
+                answered_as=answer.model,
+                error=ended_as,
+                first_chunk=first,
+                usage=answer.usage,
+            )
+        )
 
     # --- small pieces -------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from providers.registry import ProviderRegistry
 from providers.run import Run
 from providers.settings import ProvidersConfig
 from providers.spending import Spending
+from providers.telemetry import Telemetry
 from providers.types import (
     Message,
     Outcome,
@@ -111,7 +112,9 @@ class ProviderManager:
         spending = Spending(
             config.budget, ledger, wall=wall, on_warning=on_warning or _tell_nobody_of
         )
-        self._desk = Desk(self._registry, self._context, config.limits, clock, spending)
+        self._desk = Desk(
+            self._registry, self._context, config.limits, clock, spending, Telemetry(environ)
+        )
         self._router = self._make_router()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -225,7 +228,7 @@ class ProviderManager:
         if self._closing:
             await asyncio.gather(*self._closing)
         await self._context.aclose()
-        await self._desk.spending.aclose()
+        await asyncio.gather(self._desk.spending.aclose(), self._desk.telemetry.aclose())
 
     # --- small pieces ---------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ what had arrived. Two generators lie between socket and editor: the provider's a
 import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Literal
 
 import msgspec
 
@@ -16,6 +17,7 @@ from providers.desk import Desk, Request
 from providers.errors import (
     Attempt,
     CircuitOpen,
+    ErrorKind,
     ProviderError,
     RefusedLocally,
     ResponseError,
@@ -45,12 +47,13 @@ an endpoint that complains about something new every time can cost."""
 class _Try:
     """One attempt: when it began, what happened on the wire, whether it holds a place."""
 
-    __slots__ = ("began", "candidate", "entered", "probe", "trace")
+    __slots__ = ("began", "candidate", "ended_as", "entered", "probe", "trace")
 
     def __init__(self, candidate: Candidate, now: float, deadline: float | None) -> None:
         self.candidate = candidate
         self.began = now
         self.trace = CallTrace(deadline)
+        self.ended_as: ErrorKind | Literal["", "cancelled"] = "cancelled"
         self.entered = False
         self.probe = False
 
@@ -125,6 +128,7 @@ class Run:
             finally:
                 if this.entered:
                     self._desk.leave(this.candidate, this.trace)
+                    self._tell(this)
                 if source is not None:
                     await source.aclose()
             try:
@@ -199,6 +203,7 @@ class Run:
 
     def _succeed(self, this: _Try) -> None:
         now = self._clock()
+        this.ended_as = ""
         self._note_dispatch(this)
         candidate = this.candidate
         model = self._desk.model_of(candidate)
@@ -221,6 +226,14 @@ class Run:
         )
         self._desk.answered(candidate, self._request, self.outcome, probe=this.probe)
 
+    def _tell(self, this: _Try) -> None:
+        """Tell whoever watches, if anybody does."""
+        if self._desk.telemetry.is_on:
+            seconds = self._clock() - this.began
+            self._desk.tell(
+                this.candidate, self._request, self._answer, this.trace, this.ended_as, seconds
+            )
+
     def _note_dispatch(self, this: _Try) -> None:
         if self._dispatched is None:
             sent = this.trace.sent_at if this.trace.sent_at is not None else this.began
@@ -232,6 +245,7 @@ class Run:
         if this.trace.sent_at is not None:
             self._note_dispatch(this)
         error = self._desk.masked(error)
+        this.ended_as = error.kind
         error.provider = error.provider or this.candidate.provider
         error.model = error.model or self._desk.model_of(this.candidate)
         ms = (self._clock() - this.began) * 1000

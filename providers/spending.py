@@ -39,6 +39,11 @@ class Spending:
         self._budget.configure(settings)
 
     @property
+    def now(self) -> float:
+        """The time on the wall."""
+        return self._wall()
+
+    @property
     def is_limited(self) -> bool:
         """Whether `admit` could refuse anything."""
         return self._budget.limits_something
