@@ -55,6 +55,7 @@ _MEANT = (
     "region",
     "profile",
     "location",
+    "project",
     "headers",
 )
 
