@@ -411,10 +411,22 @@ class ProviderMetrics(Wire, omit_defaults=False):
     connections: ConnectionCounts
 
 
+class InlineMetrics(Wire, omit_defaults=False):
+    """Completions while typing: how many were asked for, and what became of those given."""
+
+    requests: int = 0
+    shown: int = 0
+    accepted: int = 0
+    partly_accepted: int = 0
+
+
 class MetricsResult(Wire, omit_defaults=False):
+    """`inline` is there once a completion was asked for."""
+
     uptime_ms: int
     rss_bytes: int
     providers: list[ProviderMetrics]
+    inline: InlineMetrics | UnsetType = UNSET
 
 
 # --- Progress values of ai/stream ---------------------------------------------

@@ -140,10 +140,14 @@ class ChatRequest(RequestOptions, kw_only=True):
 
 
 class CompletionRequest(RequestOptions, kw_only=True):
-    """A prompt; with `suffix`, the text to be filled in stands between the two (FIM)."""
+    """A prompt; with `suffix`, the text to be filled in stands between the two (FIM).
+
+    `raw`: the prompt is for the model as it is, no conversation is made of it.
+    """
 
     prompt: str
     suffix: str | None = None
+    raw: bool = False
 
     def to_chat(self) -> ChatRequest:
         """Return the same request as a conversation of one user message (`suffix` is dropped)."""

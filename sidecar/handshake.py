@@ -25,7 +25,7 @@ from sidecar.envelope import (
 )
 from sidecar.framing import FrameDecoder, FrameError, frame
 
-COMMANDS = ["aiSidecar.selectModel"]
+COMMANDS = ["aiSidecar.selectModel", "aiSidecar.accepted"]
 """What `workspace/executeCommand` knows. Neovim runs a command only if it is listed."""
 
 _ENCODINGS = ("utf-8", "utf-16", "utf-32")
@@ -115,6 +115,7 @@ def server_capabilities(params: Any) -> dict[str, Any]:
     return {
         "positionEncoding": position_encoding(params),
         "textDocumentSync": _text_document_sync(params),
+        "inlineCompletionProvider": True,
         "executeCommandProvider": {"commands": COMMANDS},
         "workspace": {
             "workspaceFolders": {"supported": True, "changeNotifications": True},

@@ -9,6 +9,7 @@ import asyncio
 import contextvars
 import logging
 import re
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, cast
 
@@ -33,6 +34,8 @@ from sidecar.envelope import (
 )
 from sidecar.handlers.select_model import select_model
 from sidecar.handshake import at, position_encoding
+from sidecar.inline import feature as inline
+from sidecar.inline.feature import InlineFeature
 from sidecar.rpc import Connection
 from sidecar.session import Session
 from sidecar.to_wire import rpc_error
@@ -44,6 +47,11 @@ class SidecarServer(LanguageServer):
     """The language server of one editor. `session` is there before the first message is."""
 
     session: Session
+    inline: InlineFeature
+
+    on_arrival: dict[str, Callable[[Any], Any]]
+    """Makes what a handler gets in place of the params, when the request arrives: a handler begins
+    a loop turn later, and the next message may have changed the document by then."""
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Say nothing to the user: requests are answered, and everything is logged."""
@@ -55,6 +63,8 @@ def make_server(connection: Connection, session: Session) -> "LspBridge":
         NAME, VERSION, protocol_cls=BridgedProtocol, converter_factory=default_converter
     )
     server.session = session
+    server.on_arrival = {}
+    server.inline = InlineFeature(server, session, session.params)
     register(server)
     bridge = LspBridge(server, connection)
     bridge.replay(session.params)
@@ -65,6 +75,16 @@ def make_server(connection: Connection, session: Session) -> "LspBridge":
 def register(server: SidecarServer) -> None:
     """Every feature, in one list. What is added here is announced in `handshake.py` as well."""
     server.command("aiSidecar.selectModel")(select_model)
+    server.command(inline.ACCEPTED)(inline.accepted)
+    server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION)(inline.complete)
+    # pygls announces nothing without options, and would only take an object for them.
+    features: Any = server.protocol.fm
+    features.feature_options[types.TEXT_DOCUMENT_INLINE_COMPLETION] = True
+    server.on_arrival[types.TEXT_DOCUMENT_INLINE_COMPLETION] = server.inline.snapshot
+    server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(inline.did_change)
+    server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(inline.did_close)
+    server.feature(inline.DID_SHOW)(inline.did_show)
+    server.feature(inline.DID_PARTLY)(inline.did_partly_accept)
 
 
 class BridgedProtocol(LanguageServerProtocol):
@@ -124,8 +144,9 @@ class LspBridge:
         try:
             handler = self._handler(method)
             self._require_command(method, params)
-            message = self._structure(method, params, message_id=message_id)
-            self._execute(message_id, handler, message.params)
+            given = self._structure(method, params, message_id=message_id).params
+            take = self.server.on_arrival.get(method)
+            self._execute(message_id, handler, take(given) if take is not None else given)
         except RpcError as error:
             self.connection.answer(message_id, error)
         except Exception as error:

@@ -12,9 +12,11 @@ from typing import Any, Protocol
 from providers.ledger.place import locate_in
 from providers.manager import ProviderManager, Target
 from providers.settings import ProvidersConfig
+from sidecar.config.model import InlineSettings
 from sidecar.editor_models import DELTA, END, RpcEditorModels
 from sidecar.envelope import RpcError
 from sidecar.handshake import at
+from sidecar.inline.counts import InlineCounts
 from sidecar.rpc import Call, Connection
 from sidecar.status import Status
 from sidecar.work_done import WorkDone
@@ -41,6 +43,8 @@ class Config(Protocol):
     """The merged configuration, as far as the process needs it."""
 
     def providers_config(self) -> ProvidersConfig: ...
+    @property
+    def inline(self) -> InlineSettings: ...
 
 
 class Store(Protocol):
@@ -71,6 +75,7 @@ class Session:
         self.params = params
         self.store = store
         self.selected: tuple[str | None, str] | None = None
+        self.inline_counts = InlineCounts()
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock()
         self._told: set[tuple[str, str]] = set()
@@ -134,6 +139,11 @@ class Session:
     def uptime_ms(self) -> int:
         """Milliseconds since the session began."""
         return int((self._clock() - self._began) * 1000)
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.store.config
 
     # --- configuration --------------------------------------------------------------------
 

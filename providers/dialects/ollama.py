@@ -46,13 +46,12 @@ class Ollama(Dialect):
     framing = "ndjson"
 
     def path(self, request: ChatRequest | CompletionRequest, *, stream: bool) -> str:
-        fills = isinstance(request, CompletionRequest) and request.suffix is not None
-        return "/api/generate" if fills else "/api/chat"
+        return "/api/generate" if _is_prompt(request) else "/api/chat"
 
     def body(self, request: ChatRequest | CompletionRequest, *, stream: bool) -> dict[str, object]:
         if isinstance(request, CompletionRequest):
-            if request.suffix is not None:
-                return _generate_body(request, request.suffix, stream=stream)
+            if _is_prompt(request):
+                return _generate_body(request, stream=stream)
             request = request.to_chat()
         return _chat_body(request, stream=stream)
 
@@ -75,15 +74,22 @@ class Ollama(Dialect):
 # --- Requests ---------------------------------------------------------------------------------
 
 
-def _generate_body(request: CompletionRequest, suffix: str, *, stream: bool) -> dict[str, object]:
+def _is_prompt(request: ChatRequest | CompletionRequest) -> bool:
+    return isinstance(request, CompletionRequest) and (request.suffix is not None or request.raw)
+
+
+def _generate_body(request: CompletionRequest, *, stream: bool) -> dict[str, object]:
     if request.tools:
         raise Unsupported("tools: filling in the middle has none")
     body: dict[str, object] = {
         "model": request.model,
         "prompt": request.prompt,
-        "suffix": suffix or EMPTY_SUFFIX,
         "stream": stream,
     }
+    if request.suffix is not None:
+        body["suffix"] = request.suffix or EMPTY_SUFFIX
+    else:
+        body["raw"] = True
     if request.system:
         body["system"] = request.system
     return body | _common(request)

@@ -33,6 +33,7 @@ from providers.errors import (
     ResponseError,
     TimedOut,
     Truncated,
+    Unsupported,
 )
 from providers.estimate import estimate_tokens
 from providers.http.client import HttpRequest, HttpResponse
@@ -76,6 +77,7 @@ class HttpProvider(AiProvider):
     default_model: str = ""
     needs_key: bool = True
     keep_alive: ClassVar[bool] = True
+    raw_prompts: ClassVar[bool] = False  # whether a prompt can be sent as it is
 
     def __init__(self, name: str, settings: ProviderSettings, context: ProviderContext) -> None:
         self._name = name
@@ -159,6 +161,10 @@ class HttpProvider(AiProvider):
 
     def _as_asked(self, request: CompletionRequest) -> ChatRequest | CompletionRequest:
         """A prompt is a conversation of one turn, except to fill in, or where only prompts go."""
+        if request.raw:
+            if not self.raw_prompts:
+                raise Unsupported(f"{self._name} takes conversations only, no prompt as it is")
+            return request
         if request.suffix is not None or self.settings.api == "completions":
             return request
         chat = request.to_chat()

@@ -32,6 +32,7 @@ class ChatVendor(HttpProvider):
 
     profile: ClassVar[ChatProfile] = ChatProfile(parallel_tool_calls=True, think_tags=True)
     fim: ClassVar[CompletionsProfile] = NO_FIM
+    raw_prompts = True
 
     def __init__(self, name: str, settings: ProviderSettings, context: ProviderContext) -> None:
         super().__init__(name, settings, context)

@@ -38,6 +38,7 @@ class OllamaProvider(HttpProvider):
     kind = "ollama"
     default_base_url = "http://127.0.0.1:11434"
     needs_key = False
+    raw_prompts = True
 
     def auth_headers(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}"} if key else {}

@@ -4,14 +4,18 @@ import os
 import sys
 from pathlib import Path
 
+from msgspec import UNSET
+
 from protocol.ai import (
     ConnectionCounts,
+    InlineMetrics,
     MetricsParams,
     MetricsResult,
     Percentiles,
     ProviderMetrics,
 )
 from providers import metrics as counted
+from sidecar.inline.counts import InlineCounts
 from sidecar.rpc import Call
 from sidecar.session import Session
 
@@ -26,6 +30,7 @@ async def handle(session: Session, params: MetricsParams, call: Call) -> Metrics
             _provider(name, metrics, found.connections.get(name, (0, 0)))
             for name, metrics in found.providers.items()
         ],
+        inline=_inline(session.inline_counts) if session.inline_counts.requests else UNSET,
     )
 
 
@@ -47,6 +52,10 @@ def _provider(
         first_token_ms=_percentiles(metrics.first_token.percentiles()),
         connections=ConnectionCounts(*connections),
     )
+
+
+def _inline(counts: InlineCounts) -> InlineMetrics:
+    return InlineMetrics(counts.requests, counts.shown, counts.accepted, counts.partly_accepted)
 
 
 def _percentiles(found: counted.Percentiles) -> Percentiles:

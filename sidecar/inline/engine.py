@@ -1,0 +1,241 @@
+"""The orchestrator of completion while typing: from a keystroke to the text that is shown.
+
+One request of a document at a time: the newest. In this order: may it be completed at all, is the
+answer known, is nobody to be asked for a while, has the writer paused; then the model is asked, and
+its answer shown if the document is still the one it was made for. It knows no LSP types and answers
+every failure with nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from providers.errors import ProviderError
+from providers.manager import ProviderManager, Target
+from providers.run import Run
+from providers.types import ChatRequest, CompletionRequest, RetryNotice
+from sidecar.config.model import InlineSettings
+from sidecar.inline import filters
+from sidecar.inline.cache import LastAnswers
+from sidecar.inline.context import CONTEXT_TOKENS, Context, cut
+from sidecar.inline.counts import InlineCounts
+from sidecar.inline.debounce import Debounce
+from sidecar.inline.ignore import is_ignored
+from sidecar.inline.models import Able, Models
+from sidecar.inline.prompt import chat_request, fim_request, template_request
+from sidecar.inline.silence import Silence
+
+logger = logging.getLogger(__name__)
+
+LONGEST = 30.0
+"""Seconds for one answer. The embedded model may have to be loaded first."""
+
+LONGEST_RETRY_WAIT = 0.5
+"""Seconds. What is typed meanwhile makes a later answer one for another text."""
+
+DOCUMENTS = 64
+"""Whose rhythm is remembered."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """One request, as things stood when it came. `offset` in characters of `source`.
+
+    `is_current` says whether the document is still `source`. `arrived` in seconds of the loop.
+    """
+
+    uri: str
+    path: str
+    name: str
+    language: str
+    source: str
+    offset: int
+    arrived: float
+    is_current: Callable[[], bool]
+    invoked: bool = False
+
+
+class InlineConfig(Protocol):
+    """The configuration; another object where anything in it has changed."""
+
+    @property
+    def inline(self) -> InlineSettings: ...
+
+
+class Host(Protocol):
+    """What the engine needs of a session."""
+
+    manager: ProviderManager
+    selected: tuple[str | None, str] | None
+    inline_counts: InlineCounts
+
+    @property
+    def config(self) -> InlineConfig: ...
+    def aim(self, target: Target) -> None: ...
+
+
+class InlineEngine:
+    """One per session."""
+
+    def __init__(self, host: Host, *, root: str = "") -> None:
+        self._host = host
+        self._root = root
+        self._loop = asyncio.get_running_loop()
+        self._answers = LastAnswers()
+        self._silence = Silence()
+        self._models = Models()
+        self._rhythms: dict[str, Debounce] = {}
+        self._running: dict[str, asyncio.Task[str]] = {}
+        self._asked: tuple[InlineConfig | None, tuple[str | None, str] | None] = (None, None)
+        self._aim = 0  # counts changes of what is asked: answers of another aim are not served
+
+    async def complete(self, ask: Ask) -> str:
+        """Return the text for the cursor's place, "" for none.
+
+        A newer request of the same document, or a change of it, ends this one with "". Raises
+        `CancelledError` only where the client itself has cancelled.
+        """
+        self._host.inline_counts.requests += 1
+        self.stop(ask.uri)
+        work = self._loop.create_task(self._work(ask))
+        self._running[ask.uri] = work
+        try:
+            return await work
+        except asyncio.CancelledError:
+            me = asyncio.current_task()
+            if me is not None and me.cancelling():
+                raise
+            return ""
+        finally:
+            if self._running.get(ask.uri) is work:
+                del self._running[ask.uri]
+
+    def stop(self, uri: str) -> None:
+        """End what is under way for a document: it has changed, or something newer is wanted."""
+        former = self._running.pop(uri, None)
+        if former is not None:
+            former.cancel()
+
+    def closed(self, uri: str) -> None:
+        """Forget a document."""
+        self.stop(uri)
+        self._answers.forget(uri)
+        self._rhythms.pop(uri, None)
+
+    # --- one request ------------------------------------------------------------------------
+
+    async def _work(self, ask: Ask) -> str:
+        settings, aim = self._take_aim(), self._aim
+        if not self._is_wanted(ask, settings):
+            return ""
+        known = self._answers.look_up(ask.uri, ask.source, ask.offset, aim)
+        if known is not None and (known or not ask.invoked):
+            return filters.apply_again(known, self._context(ask, CONTEXT_TOKENS))
+        if self._silence.holds(self._loop.time()) and not ask.invoked:
+            return ""
+        rhythm = self._rhythm(ask.uri)
+        wait = 0.0 if ask.invoked else rhythm.wait(settings.debounce_ms / 1000, ask.arrived)
+        try:
+            run = await self._prepare(ask, settings)
+            await asyncio.sleep(ask.arrived + wait - self._loop.time())
+            text = await self._ask(run, rhythm) if ask.is_current() else None
+        except ProviderError as error:
+            self._failed(error)
+            return ""
+        if text is None:
+            return ""
+        self._silence.answered()
+        rhythm.answered()
+        shown = filters.apply(text, self._context(ask, CONTEXT_TOKENS))
+        if "\r\n" in ask.source:
+            shown = shown.replace("\n", "\r\n")
+        self._answers.store(ask.uri, ask.source, ask.offset, shown, aim)
+        return shown if ask.is_current() else ""
+
+    def _is_wanted(self, ask: Ask, settings: InlineSettings) -> bool:
+        return (
+            settings.enabled
+            and settings.languages.get(ask.language, True)
+            and not is_ignored(ask.path, self._root, settings.ignore)
+        )
+
+    async def _prepare(self, ask: Ask, settings: InlineSettings) -> Run:
+        """Return the run of what is to be asked, ready to be sent. Raises `ProviderError`."""
+        target = Target(settings.provider, settings.model, timeout=LONGEST)
+        self._host.aim(target)
+        manager = self._host.manager
+        if settings.mode == "fim":
+            # Only this model was said to fill in; the next one of a chain would not.
+            target.fallback = []
+            able = Able(fim=True)
+        else:
+            probe = manager.stream(ChatRequest(messages=[]), target)
+            able = await self._models.able(manager, probe.provider, probe.model)
+            if settings.mode == "auto" and (able.fim or settings.fim_template):
+                target = Target(probe.provider, probe.model or None, [], LONGEST)
+                able = able._replace(fim=True)
+            else:
+                able = able._replace(fim=False)
+        context = self._context(ask, _budget(able, settings.max_tokens))
+        return manager.stream(_request(context, settings, able), target)
+
+    async def _ask(self, run: Run, rhythm: Debounce) -> str:
+        """Return the whole answer. Closes the connection if it is ended before."""
+        try:
+            async for tokens in run:
+                for token in tokens:
+                    if isinstance(token, RetryNotice) and token.wait > LONGEST_RETRY_WAIT:
+                        raise token.error
+        except asyncio.CancelledError:
+            rhythm.abandoned()
+            raise
+        finally:
+            await run.aclose()
+        return run.text
+
+    # --- small pieces -------------------------------------------------------------------------
+
+    def _context(self, ask: Ask, tokens: int) -> Context:
+        prefix, suffix = cut(ask.source, ask.offset, tokens)
+        return Context(prefix, suffix, ask.language, ask.name)
+
+    def _take_aim(self) -> InlineSettings:
+        """Return the settings; where anything is new, silence and what was learned are over."""
+        config, selected = self._host.config, self._host.selected
+        if config is not self._asked[0] or selected != self._asked[1]:
+            self._asked = (config, selected)
+            self._aim += 1
+            self._silence = Silence()
+            self._models = Models()
+        return config.inline
+
+    def _rhythm(self, uri: str) -> Debounce:
+        rhythm = self._rhythms.pop(uri, None) or Debounce()
+        self._rhythms[uri] = rhythm
+        if len(self._rhythms) > DOCUMENTS:
+            del self._rhythms[next(iter(self._rhythms))]
+        return rhythm
+
+    def _failed(self, error: ProviderError) -> None:
+        if self._silence.failed(error, self._loop.time()):
+            logger.warning("completion while typing: %s: %s", error.provider, error.message)
+
+
+def _request(
+    context: Context, settings: InlineSettings, able: Able
+) -> ChatRequest | CompletionRequest:
+    most = settings.max_tokens
+    if not able.fim:
+        return chat_request(context, most, reasons=able.reasons)
+    if settings.fim_template:
+        return template_request(context, settings.fim_template, most)
+    return fim_request(context, most)
+
+
+def _budget(able: Able, max_tokens: int) -> int:
+    """Return the tokens of context: a small window is left room for prompt and answer."""
+    if able.window is None:
+        return CONTEXT_TOKENS
+    return max(64, min(CONTEXT_TOKENS, (able.window - max_tokens) // 2))
