@@ -50,4 +50,5 @@ def _left(editor: Editor) -> list[str]:
 
 def left_tasks(before: "set[asyncio.Task[Any]]") -> list[str]:
     """Name the tasks that are there now and were not before."""
-    return [repr(task) for task in asyncio.all_tasks() - before if not task.done()]
+    new = asyncio.all_tasks() - before - {asyncio.current_task()}
+    return [repr(task) for task in new if not task.done()]

@@ -1,0 +1,164 @@
+"""A thousand streams at once through the real process, some of them faulty, and with few files."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.contract import process
+from tests.contract.process import Sidecar
+from tests.faults.wires import CHAT
+from tests.load.services import FAULTS, PASSING, Service, fault_of, text_of
+
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc for memory and open files"),
+]
+
+STREAMS = 1000
+SEED = 20261121
+SECONDS = 60.0
+KINDS = {
+    "400": "invalidRequest",
+    "cut after": "truncatedStream",
+    "malformed after": "malformedStream",
+}
+
+
+class Services:
+    """Ten providers, p0 to p9, and the configuration that names them."""
+
+    def __init__(self, share: float, pause: float = 0.02) -> None:
+        self.share = share
+        self.all = [Service(SEED, share, pause) for _ in range(10)]
+
+    async def start(self) -> None:
+        for service in self.all:
+            await service.start()
+
+    def options(self, **more: Any) -> dict[str, Any]:
+        named = {f"p{n}": CHAT.provider(s.server.origin) for n, s in enumerate(self.all)}
+        return {"default": "p0", "providers": named, **more}
+
+    @property
+    def open_connections(self) -> int:
+        return sum(service.server.open_connections for service in self.all)
+
+
+@pytest_asyncio.fixture
+async def started() -> AsyncIterator[list[Services]]:
+    made: list[Services] = []
+    yield made
+    for services in made:
+        for service in services.all:
+            await service.server.aclose()
+
+
+async def wave(sidecar: Sidecar, numbers: range) -> dict[int, tuple[str, Any]]:
+    """Send all of them at once; return each one's text and answer."""
+    for n in numbers:
+        asked = {"prompt": f"number {n}", "provider": f"p{n % 10}", "partialResultToken": n}
+        sidecar.request("ai/stream", asked, id=n)
+    texts: dict[int, list[str]] = {n: [] for n in numbers}
+    answers: dict[int, Any] = {}
+    while len(answers) < len(numbers):
+        message = await sidecar.read()
+        if "id" in message:
+            assert message["id"] not in answers, "answered twice"
+            answers[message["id"]] = message
+            continue
+        token = message["params"]["token"]
+        assert token not in answers, "progress after the answer"
+        value = message["params"]["value"]
+        if value["kind"] == "text":
+            texts[token].append(value["text"])
+    return {n: ("".join(texts[n]), answers[n]) for n in numbers}
+
+
+def judge(n: int, share: float, text: str, answer: Any, asked: int) -> None:
+    """Hold one request against what its number says must come of it."""
+    fault = fault_of(n, SEED, share)
+    whole = "".join(text_of(n))
+    if fault is None or fault in PASSING:
+        assert "result" in answer, (fault, answer)
+        assert text == whole
+        assert asked == (1 if fault is None else 2), fault
+        attempts = len(answer["result"]["attempts"])
+        # A reset of a connection that was used before is taken for one that had gone stale.
+        assert attempts == asked or (fault == "reset" and attempts == 1), fault
+        return
+    data = answer["error"]["data"]
+    assert data["kind"] == KINDS[fault]
+    assert len(data["attempts"]) == asked == 1
+    half = "".join(text_of(n)[: len(text_of(n)) // 2]) if fault != "400" else ""
+    assert text == half
+    assert data.get("partial") == ({"text": half} if half else None)
+
+
+def judge_all(services: Services, seen: dict[int, tuple[str, Any]]) -> None:
+    for n, (text, answer) in seen.items():
+        judge(n, services.share, text, answer, services.all[n % 10].attempts[n])
+
+
+async def nothing_in_flight(sidecar: Sidecar) -> None:
+    for provider in (await sidecar.call("ai/providers"))["providers"]:
+        assert provider["rate"]["inFlight"] == 0, provider
+
+
+def open_files(sidecar: Sidecar) -> int:
+    return len(list(Path(f"/proc/{sidecar.process.pid}/fd").iterdir()))
+
+
+async def test_a_thousand_at_once_with_faults(tmp_path: Path, started: list[Services]) -> None:
+    services = Services(share=0.1)
+    started.append(services)
+    await services.start()
+    faults = [fault_of(n, SEED, 0.1) for n in range(STREAMS)]
+    assert set(faults) == {None, *FAULTS}
+    async with asyncio.timeout(SECONDS), Sidecar(tmp_path, options=services.options()) as sidecar:
+        await wave(sidecar, range(90_000, 90_010))  # what is loaded at the first use is there
+        await asyncio.sleep(0.5)
+        sizes: list[int] = []
+        for at in range(3):
+            seen = await wave(sidecar, range(at * STREAMS, (at + 1) * STREAMS))
+            judge_all(services, seen)
+            await nothing_in_flight(sidecar)
+            sizes.append(sidecar.rss())
+        # The allocator keeps what a first wave needed; a leak would grow with every wave.
+        growth = (sizes[2] - sizes[1]) / STREAMS
+        assert growth < 1_000, f"{growth:.0f} bytes a stream: {sizes}"
+        assert open_files(sidecar) < services.open_connections + 40
+        await sidecar.quiet()
+
+
+def program_with(folder: Path, limits: str) -> Path:
+    """Return a program that is ours, started with these limits of a shell."""
+    program = folder / "limited"
+    program.write_text(f'#!/bin/sh\nulimit {limits}\nexec "{process.PROGRAM}" "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize("limits", ["-Sn 256", "-n 256"], ids=["soft", "soft and hard"])
+async def test_a_thousand_with_few_files(
+    limits: str, tmp_path: Path, started: list[Services], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The soft limit is raised; where the hard one is as low, what does not fit waits."""
+    services = Services(share=0.0)
+    started.append(services)
+    await services.start()
+    monkeypatch.setattr(process, "PROGRAM", program_with(tmp_path, limits))
+    async with asyncio.timeout(SECONDS), Sidecar(tmp_path, options=services.options()) as sidecar:
+        seen = await wave(sidecar, range(STREAMS))
+        judge_all(services, seen)
+        await nothing_in_flight(sidecar)
+        if limits == "-n 256":
+            assert open_files(sidecar) < 256
+        else:
+            assert max(len(s.server.connections) for s in services.all) == STREAMS // 10
+        await sidecar.quiet()
