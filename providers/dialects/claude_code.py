@@ -103,6 +103,9 @@ def _refuse(request: ChatRequest) -> None:
         raise Unsupported("tools: the `claude` program calls only tools of its own")
     if request.response_format not in (None, "text"):
         raise Unsupported("responseFormat: the `claude` program has no structured output here")
+    for name, given in (("stop", request.stop), ("seed", request.seed)):
+        if given:
+            raise Unsupported(f"{name}: the `claude` program has no place for it")
     if request.provider_options:
         raise Unsupported("providerOptions: the `claude` program has no body to merge them into")
 

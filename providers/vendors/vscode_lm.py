@@ -142,5 +142,8 @@ def _refuse(request: ChatRequest) -> None:
         raise Unsupported("toolChoice: a model of the editor cannot be made to call a tool")
     if request.response_format not in (None, "text"):
         raise Unsupported("responseFormat: models of the editor have no structured output")
+    for name, given in (("stop", request.stop), ("seed", request.seed)):
+        if given:
+            raise Unsupported(f"{name}: a request to the editor has no field for it")
     if request.provider_options:
         raise Unsupported("providerOptions: a request to the editor has no body to merge them into")

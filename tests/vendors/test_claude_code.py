@@ -396,6 +396,8 @@ async def test_what_it_cannot_do_is_refused_by_name(tmp_path: Path) -> None:
         for field, options in (
             ("tools", {"tools": [ToolDefinition("f", {"type": "object"})]}),
             ("responseFormat", {"response_format": "json"}),
+            ("stop", {"stop": ["x"]}),
+            ("seed", {"seed": 7}),
             ("providerOptions", {"provider_options": {"claude-code": {"a": 1}}}),
         ):
             with pytest.raises(Unsupported, match=field):

@@ -97,6 +97,8 @@ async def test_what_the_request_has_no_field_for_is_refused_by_name() -> None:
     for field, options in (
         ("toolChoice", {"tools": tools, "tool_choice": "required"}),
         ("responseFormat", {"response_format": "json"}),
+        ("stop", {"stop": ["x"]}),
+        ("seed", {"seed": 7}),
         ("providerOptions", {"provider_options": {"vscode-lm": {"a": 1}}}),
     ):
         with pytest.raises(Unsupported, match=field):
@@ -104,7 +106,7 @@ async def test_what_the_request_has_no_field_for_is_refused_by_name() -> None:
     with pytest.raises(Unsupported, match="suffix"):
         await it.complete(CompletionRequest(prompt="a", suffix="b"), target())
     assert editor.asked == []
-    await it.complete(ask(tools=tools, temperature=0.1, seed=1), target())
+    await it.complete(ask(tools=tools, temperature=0.1), target())
     await it.aclose()
 
 
