@@ -132,7 +132,7 @@ async def test_a_thread_that_hangs_holds_up_a_request_only_for_so_long(
 ) -> None:
     """The budget then goes by what is known here."""
     monkeypatch.setattr(ledger, "PATIENCE", 0.05)
-    monkeypatch.setattr(store, "BUSY_SECONDS", 0.8)
+    monkeypatch.setattr(store, "BUSY_SECONDS", 1.5)
     path = tmp_path / "usage.db"
     async with Paid(path, config(), dollars()) as first:
         await first.ask()
@@ -140,7 +140,7 @@ async def test_a_thread_that_hangs_holds_up_a_request_only_for_so_long(
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
         async with Paid(path, config(TWO_DOLLARS), dollars()) as paid:
-            async with asyncio.timeout(0.7):
+            async with asyncio.timeout(1.2):
                 await paid.ask()
                 await paid.ask()
                 with pytest.raises(BudgetExceeded):
@@ -149,7 +149,7 @@ async def test_a_thread_that_hangs_holds_up_a_request_only_for_so_long(
             # From then on nobody waits: the file is tried again after the answer.
             monkeypatch.setattr(paid.manager._desk.spending._ledger._keeper, "_retry_at", 0.0)
             monkeypatch.setattr(ledger, "PATIENCE", 60.0)
-            async with asyncio.timeout(0.6):
+            async with asyncio.timeout(1.2):
                 with pytest.raises(BudgetExceeded):
                     await paid.ask()
         other.execute("ROLLBACK")
