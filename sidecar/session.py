@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from providers.ledger.place import locate_in
 from providers.manager import ProviderManager, Target
-from providers.settings import ProvidersConfig
+from providers.settings import FallbackSettings, ProvidersConfig
 from sidecar.config.model import InlineSettings
 from sidecar.editor_models import DELTA, END, RpcEditorModels
 from sidecar.envelope import RpcError
@@ -45,6 +45,8 @@ class Config(Protocol):
     def providers_config(self) -> ProvidersConfig: ...
     @property
     def inline(self) -> InlineSettings: ...
+    @property
+    def fallback(self) -> FallbackSettings: ...
 
 
 class Store(Protocol):

@@ -42,11 +42,14 @@ def cut(text: str, offset: int, tokens: int = CONTEXT_TOKENS) -> tuple[str, str]
     one side leaves over of its share is the other's.
     """
     budget = tokens * BYTES_PER_TOKEN
+    # One character more than can fit: a line of which only a part is seen here is never taken.
+    behind = text[offset : offset + budget + 1]
+    before = text[max(0, offset - budget - 1) : offset]
     share = int(budget * PREFIX_SHARE)
-    suffix = _head(text[offset : offset + budget], budget - share)
-    prefix = _tail(text[max(0, offset - budget) : offset], budget - _size(suffix))
+    suffix = _head(behind, budget - share)
+    prefix = _tail(before, budget - _size(suffix))
     if (left := budget - _size(prefix) - _size(suffix)) > 0:
-        suffix = _head(text[offset : offset + budget], _size(suffix) + left)
+        suffix = _head(behind, _size(suffix) + left)
     return prefix.replace("\r\n", "\n"), suffix.replace("\r\n", "\n")
 
 

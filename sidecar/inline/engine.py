@@ -16,6 +16,7 @@ import msgspec
 from providers.errors import ProviderError
 from providers.manager import ProviderManager, Target
 from providers.run import Run
+from providers.settings import FallbackSettings
 from providers.types import ChatRequest, CompletionRequest, RetryNotice
 from sidecar.config.model import InlineSettings
 from sidecar.inline import filters
@@ -29,6 +30,8 @@ from sidecar.inline.prompt import chat_request, fim_request, template_request
 from sidecar.inline.silence import Silence
 
 logger = logging.getLogger(__name__)
+
+Request = ChatRequest | CompletionRequest
 
 LONGEST = 30.0
 """Seconds for one answer. The embedded model may have to be loaded first."""
@@ -62,6 +65,8 @@ class InlineConfig(Protocol):
 
     @property
     def inline(self) -> InlineSettings: ...
+    @property
+    def fallback(self) -> FallbackSettings: ...
 
 
 class Host(Protocol):
@@ -138,13 +143,13 @@ class InlineEngine:
         rhythm = self._rhythm(ask.uri)
         wait = 0.0 if ask.invoked else rhythm.wait(settings.debounce_ms / 1000, ask.arrived)
         try:
-            run = await self._prepare(ask, settings)
+            request, target = await self._prepare(ask, settings)
             await asyncio.sleep(ask.arrived + wait - self._loop.time())
-            text = await self._ask(run, rhythm) if ask.is_current() else None
+            if not ask.is_current():
+                return ""
+            text = await self._ask(self._host.manager.stream(request, target), rhythm)
         except ProviderError as error:
             self._failed(error)
-            return ""
-        if text is None:
             return ""
         self._silence.answered()
         rhythm.answered()
@@ -161,8 +166,11 @@ class InlineEngine:
             and not is_ignored(ask.path, self._root, settings.ignore)
         )
 
-    async def _prepare(self, ask: Ask, settings: InlineSettings) -> Run:
-        """Return the run of what is to be asked, ready to be sent. Raises `ProviderError`."""
+    async def _prepare(self, ask: Ask, settings: InlineSettings) -> tuple[Request, Target]:
+        """Return what is to be asked, and of whom; made while the writer may go on typing.
+
+        Raises `ProviderError`.
+        """
         target = Target(settings.provider, settings.model, timeout=LONGEST)
         self._host.aim(target)
         manager = self._host.manager
@@ -171,15 +179,14 @@ class InlineEngine:
             target.fallback = []
             able = Able(fim=True)
         else:
-            probe = manager.stream(ChatRequest(messages=[]), target)
-            able = await self._models.able(manager, probe.provider, probe.model)
-            if settings.mode == "auto" and (able.fim or settings.fim_template):
-                target = Target(probe.provider, probe.model or None, [], LONGEST)
-                able = able._replace(fim=True)
-            else:
-                able = able._replace(fim=False)
+            chain = [] if target.provider is not None else self._host.config.fallback.chain
+            first = manager.stream(ChatRequest(messages=[]), target)  # only to see whom it takes
+            able = await self._models.able(manager, first.provider, first.model)
+            fills = settings.mode == "auto" and (able.fim or bool(settings.fim_template))
+            able = able._replace(fim=fills)
+            target = Target(first.provider, first.model or None, [] if fills else chain, LONGEST)
         context = self._context(ask, _budget(able, settings.max_tokens))
-        return manager.stream(_request(context, settings, able), target)
+        return _request(context, settings, able), target
 
     async def _ask(self, run: Run, rhythm: Debounce) -> str:
         """Return the whole answer. Closes the connection if it is ended before."""
@@ -223,9 +230,7 @@ class InlineEngine:
             logger.warning("completion while typing: %s: %s", error.provider, error.message)
 
 
-def _request(
-    context: Context, settings: InlineSettings, able: Able
-) -> ChatRequest | CompletionRequest:
+def _request(context: Context, settings: InlineSettings, able: Able) -> Request:
     most = settings.max_tokens
     if not able.fim:
         return chat_request(context, most, reasons=able.reasons)
