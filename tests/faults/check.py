@@ -15,8 +15,9 @@ FAILOVER = 0.1
 
 
 class _Check:
-    def __init__(self) -> None:
+    def __init__(self, first_wait: float) -> None:
         self.wrong: list[str] = []
+        self.first_wait = first_wait
 
     def same(self, what: str, seen: object, wanted: object) -> None:
         if seen != wanted:
@@ -27,9 +28,11 @@ class _Check:
             self.wrong.append(what)
 
 
-def problems(wire: Wire, fault: Fault, column: Column, seen: Seen) -> list[str]:
-    """Return where the cell is not what the contract says."""
-    check = _Check()
+def problems(
+    wire: Wire, fault: Fault, column: Column, seen: Seen, *, first_wait: float = FIRST_WAIT
+) -> list[str]:
+    """Return where the cell is not what the contract says. `first_wait`: seconds of a backoff."""
+    check = _Check(first_wait)
     check.wrong += [f"left behind: {each}" for each in seen.left]
     if column == "cancelled":
         _cancelled(check, fault, seen)
@@ -129,7 +132,7 @@ def _waited(check: _Check, fault: Fault, seen: Seen) -> None:
     if fault.after is not None:
         check.true(f"told {told} s", fault.after <= told < fault.after + 0.01)
     else:
-        check.true(f"told {told} s", 0.74 * FIRST_WAIT <= told <= FIRST_WAIT + 0.01)
+        check.true(f"told {told} s", 0.74 * check.first_wait <= told <= check.first_wait + 0.01)
     if len(seen.a) > 1:
         between = seen.a[1].at - seen.a[0].at - fault.takes
         check.true(f"waited {between:.3f} s", told - 0.01 <= between < told + PROMPT + 0.1)
