@@ -5,7 +5,6 @@ provider of that kind is made. To add a kind: one line here, or a row of `catalo
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from importlib import import_module
 from typing import cast
 
@@ -135,6 +134,8 @@ class ProviderRegistry:
         return make(name, settings, self._context)  # type: ignore[call-arg]  # a kind's signature
 
     def _unknown(self, name: str) -> str:
+        from difflib import get_close_matches  # a right configuration never needs it
+
         near = get_close_matches(name, self.names(), n=1)
         hint = f"; did you mean `{near[0]}`?" if near else ""
         return (

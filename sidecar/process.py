@@ -7,6 +7,7 @@ is; both are imported by a thread, so that nothing waits longer than it must.
 import asyncio
 import contextlib
 import importlib
+import linecache
 import logging
 import os
 import signal
@@ -109,6 +110,7 @@ class Process:
             importlib.import_module("sidecar.services")
             then(self._open_session)
             importlib.import_module("sidecar.server")
+            linecache.clearcache()  # attrs keeps the source it generated for every LSP type: 1.5 MB
             then(self._open_lsp)
         except Exception as error:
             logger.exception("a part of the program could not be loaded")

@@ -5,7 +5,6 @@ and plain text are summed up in one short line.
 """
 
 import re
-from html import unescape
 from typing import cast
 
 import msgspec
@@ -84,6 +83,8 @@ def one_line(text: str) -> str:
     if text[:1] == "<":
         match = _TITLE.search(text)
         said = match.group(2) if match else _TAG.sub(" ", text)
+        from html import unescape  # half a megabyte of entities, for pages of gateways only
+
         said = " ".join(unescape(_TAG.sub(" ", said)).split())[:200]
         return f"{said} (an HTML page)" if said else "an HTML page"
     return " ".join(text.split())[:500]

@@ -50,8 +50,12 @@ def shared_context(ca_bundle: str | None) -> ssl.SSLContext:
 
 
 def _load_roots(context: ssl.SSLContext) -> None:
-    context.set_default_verify_paths()
     paths = ssl.get_default_verify_paths()
+    if _is_hashed(paths.capath) and _within(paths.cafile, paths.capath):
+        # Looked up in the folder when needed: all roots at once take 1.4 MB and 20 to 50 ms.
+        context.load_verify_locations(capath=paths.capath)
+        return
+    context.set_default_verify_paths()
     if os.path.exists(paths.cafile or "") or os.path.exists(paths.capath or ""):
         return
     for bundle in _BUNDLES:
@@ -60,6 +64,19 @@ def _load_roots(context: ssl.SSLContext) -> None:
         except OSError:
             continue
         return
+
+
+def _within(bundle: str | None, folder: str | None) -> bool:
+    """Return whether `bundle` is the sum of what is in `folder` (Debian's ca-certificates.crt)."""
+    return bundle is None or os.path.dirname(bundle) == folder
+
+
+def _is_hashed(folder: str | None) -> bool:
+    """Return whether `folder` is one that OpenSSL finds certificates in by their subject's hash."""
+    try:
+        return folder is not None and any(name.endswith(".0") for name in os.listdir(folder))
+    except OSError:
+        return False
 
 
 def explain(error: ssl.SSLError, host: str) -> str:
