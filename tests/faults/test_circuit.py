@@ -1,4 +1,4 @@
-"""`circuitOpen` is told among the attempts, and is the outcome only where nobody was left to ask."""
+"""`circuitOpen` is told in `attempts`, and is the outcome only where nobody else was asked."""
 
 import asyncio
 import time
