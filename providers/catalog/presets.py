@@ -1,6 +1,6 @@
 """The services that need no code of their own: one row each, and everything about a service in it.
 
-To add one: a row here and a row in the README's table. The kind, its place among the kinds, its
+To add one: a row here and one in `tools/provider_services.toml`, which makes the README's. The kind, its place among the kinds, its
 environment variables and its provider come from the row (`providers.registry`,
 `providers.auth.env`, `providers.vendors.preset`). Plain data: nothing here may import a dialect or
 a vendor.

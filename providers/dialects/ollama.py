@@ -192,7 +192,7 @@ def _message(message: Message, names: dict[str, str]) -> dict[str, object]:
 def _image(image: Image) -> str:
     inline = inline_image(image)
     if inline is None:
-        raise Unsupported("content: Ollama takes images as data, not as a URL")
+        raise Unsupported("messages: Ollama takes images as data, not as a URL")
     return inline[1]
 
 
