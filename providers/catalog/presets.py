@@ -1,9 +1,9 @@
 """The services that need no code of their own: one row each, and everything about a service in it.
 
-To add one: a row here and one in `tools/provider_services.toml`, which makes the README's. The kind, its place among the kinds, its
-environment variables and its provider come from the row (`providers.registry`,
-`providers.auth.env`, `providers.vendors.preset`). Plain data: nothing here may import a dialect or
-a vendor.
+To add one: a row here and one in `tools/provider_services.toml`, which makes the README's. The
+kind, its place among the kinds, its environment variables and its provider come from the row
+(`providers.registry`, `providers.auth.env`, `providers.vendors.preset`). Plain data: nothing here
+may import a dialect or a vendor.
 
 Addresses and variables are those of the services' own documentation; where the ported program has
 the service, its address is taken.
