@@ -160,8 +160,17 @@ def _begins(below: list[str], tail: list[str]) -> bool:
 
 
 def loose_end(text: str, context: Context) -> str:
-    """Drop white space and empty lines at the end; a line break stays where text follows it."""
-    return text.rstrip()
+    """Drop white space and empty lines at the end, but for a space before what follows."""
+    shown = text.rstrip()
+    follows = context.line_after[:1]
+    if (
+        follows
+        and not follows.isspace()
+        and follows not in ")]}"
+        and "\n" not in text[len(shown) :]
+    ):
+        return text
+    return shown
 
 
 def _telling(text: str) -> bool:

@@ -5,6 +5,12 @@ import re
 from sidecar.inline.context import Context
 
 _OPENS = re.compile(r"[:{(\[]\s*(?:(?:#|//|--).*)?$")
+_LEAVES = re.compile(r"(?:return|break|continue|raise|throw|pass|exit|goto)\b")
+_ENDS = re.compile(
+    r"[)\]}]|(?:end|fi|done|esac|else|elif|elsif|except|finally|catch|rescue|ensure|case|default"
+    r"|when|def|class|func|function|fn|pub|export|import|@)\b"
+)
+"""Beginnings of a line that stands where it stands on purpose."""
 _INDENT = re.compile(r"[ \t]*")
 _LEADING = re.compile(r"^[ \t]+", re.MULTILINE)
 
@@ -51,27 +57,22 @@ def _not_twice(text: str, context: Context) -> str:
 
 
 def _moved(text: str, before: str) -> str:
+    """Move what was written from the first column: the first line stands at the cursor already.
+
+    That is certain where a block is opened and its lines are no deeper than the cursor; and all
+    but certain where a line goes on in the first column that ends or divides no block.
+    """
     first, *rest = text.split("\n")
-    if not before or not first.strip() or _indent(first):
+    if not before or not rest or not rest[0].strip() or _indent(first):
         return text
-    block: list[str] = []
-    for line in rest:
-        if not line.strip():
-            break
-        block.append(line)
-    # A block whose last line is in the first column and whose inner lines are not was written from
-    # there; one that only steps back is the document's next block.
-    written_there = any(not _indent(line) for line in block) and (
-        not _OPENS.search(first) or _indent(block[0]) < before + " " or len(block) == 1
-    )
-    if not written_there or (len(block) > 0 and _steps_back(block, before)):
+    depth = len(_indent(rest[0]))
+    if _OPENS.search(first):
+        written_there = depth <= len(before)
+    else:
+        written_there = depth == 0 and not _LEAVES.match(first) and not _ENDS.match(rest[0])
+    if not written_there:
         return text
     return "\n".join([first, *(before + line if line.strip() else line for line in rest)])
-
-
-def _steps_back(block: list[str], before: str) -> bool:
-    """Say whether the lines begin at the cursor's own depth, and so know where it is."""
-    return len(_indent(block[0])) >= len(before)
 
 
 def _indent(line: str) -> str:
