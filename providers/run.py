@@ -6,8 +6,8 @@ what had arrived. Two generators lie between socket and editor: the provider's a
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Literal
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from typing import Any, Literal
 
 import msgspec
 
@@ -154,15 +154,22 @@ class Run:
         if len(self._candidates) > 1 and not (self._tries or self._recoveries):
             self._desk.check_circuit(this.candidate)
         patience = FAILOVER_RETRY_WAIT if self._more else self._patience
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                this.probe = await self._desk.enter(this.candidate, self._request, patience)
-        except TimeoutError as error:
-            raise TimedOut("the request's time was over in the queue", phase="total") from error
+        entering = self._desk.enter(this.candidate, self._request, patience)
+        if self._deadline is None:
+            this.probe = await entering
+        else:
+            this.probe = await self._until_deadline(entering)
         this.entered = True
         now = self._clock()
         self._waited += now - this.began  # a queue is not dispatch
         this.began = now
+
+    async def _until_deadline(self, entering: Coroutine[Any, Any, bool]) -> bool:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await entering
+        except TimeoutError as error:
+            raise TimedOut("the request's time was over in the queue", phase="total") from error
 
     def _open(self, this: _Try) -> AsyncGenerator[list[StreamToken], None]:
         provider = self._desk.provider(this.candidate.provider)

@@ -35,13 +35,14 @@ from providers.http.proxied import ProxiedTransports
 from providers.http.proxy import ProxyRules, without_password
 from providers.http.response import DirectResponse, HttpRequest, HttpResponse
 from providers.http.tls import BadBundle, explain, shared_context
-from providers.http.transport import Transport
+from providers.http.transport import Transport, head_of
 from providers.settings import HttpSettings, TimeoutSettings
 
 __all__ = ["HttpClient", "HttpDescription", "HttpRequest", "HttpResponse"]
 
 USER_AGENT = b"ai-sidecar"
 _URLS_KEPT = 64
+_BODILESS = ("GET", "HEAD")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, 5.6.2
 
 
@@ -75,7 +76,7 @@ class HttpClient:
             max_connections=http.max_connections_per_origin,
             idle_seconds=http.idle_seconds,
         )
-        self._urls: dict[str, httpx.URL] = {}
+        self._places: dict[str, _Place] = {}
 
     async def send(
         self,
@@ -103,25 +104,33 @@ class HttpClient:
         )
         asked = _Asked("the server", None, bounds)
         try:
-            url = self._url(request.url)
-            asked = asked._replace(host=_host(url))
-            message = _message(request, url)
-            proxy = self._proxy(url)
-            if proxy is not None:
-                asked = asked._replace(proxy=without_password(proxy))
+            place = self._place(request.url)
+            asked = _Asked(place.host, place.shown_proxy, bounds)
+            fields = _fields(request, place)
+            if place.proxy is not None:
+                message = httpx.Request(
+                    request.method, place.url, headers=fields, content=request.body
+                )
                 fault = asked._replace(answered=True).fault
-                return await self._proxied.send(proxy, message, bounds, fault)
-            message.extensions["bounds"] = bounds
-            answer = await self._transport.handle_async_request(message)
+                return await self._proxied.send(place.proxy, message, bounds, fault)
+            if request.body or request.method not in _BODILESS:
+                fields.append((b"Content-Length", b"%d" % len(request.body)))
+            exchange = await self._transport.exchange(
+                self._transport.origin(place.url),
+                head_of(request.method, place.path, fields),
+                request.body,
+                bounds,
+                head_only=request.method == "HEAD",
+            )
         except ProviderError:
             raise
         except Exception as error:
             raise asked.fault(error) from error
-        return DirectResponse(answer.extensions["exchange"], asked._replace(answered=True).fault)
+        return DirectResponse(exchange, asked._replace(answered=True).fault)
 
     def connections(self, origin_or_url: str) -> tuple[int, int]:
         """Return how many connections to this origin were opened, how many requests reused one."""
-        url = self._url(origin_or_url)
+        url = self._place(origin_or_url).url
         opened, reused = self._proxied.connections(url)
         direct = self._transport.known_origin(url)
         if direct is not None:
@@ -130,7 +139,7 @@ class HttpClient:
 
     def keep_warm(self, url: str, seconds: float) -> None:
         """Keep a connection to `url`'s origin for `seconds` after each use; not through a proxy."""
-        parsed = self._url(url)
+        parsed = self._place(url).url
         if self._proxy(parsed) is None:
             self._transport.origin(parsed).keep_warm(seconds)
 
@@ -150,14 +159,16 @@ class HttpClient:
         await self._transport.aclose()
         await self._proxied.aclose()
 
-    def _url(self, text: str) -> httpx.URL:
-        url = self._urls.get(text)
-        if url is None:
+    def _place(self, text: str) -> "_Place":
+        place = self._places.get(text)
+        if place is None:
             url = httpx.URL(text)
-            if len(self._urls) >= _URLS_KEPT:
-                self._urls.clear()
-            self._urls[text] = url
-        return url
+            proxy = self._proxy(url)
+            shown = None if proxy is None else without_password(proxy)
+            if len(self._places) >= _URLS_KEPT:
+                self._places.clear()
+            place = self._places[text] = _Place(url, _host(url), url.raw_path, proxy, shown)
+        return place
 
     def _proxy(self, url: httpx.URL) -> str | None:
         if not self._rules.by_scheme:
@@ -166,7 +177,17 @@ class HttpClient:
         return self._rules.proxy_for(url.scheme, url.raw_host.decode("ascii"), port)
 
 
-def _message(request: HttpRequest, url: httpx.URL) -> httpx.Request:
+class _Place(NamedTuple):
+    """What is the same for every request to one URL."""
+
+    url: httpx.URL
+    host: str
+    path: bytes
+    proxy: str | None
+    shown_proxy: str | None
+
+
+def _fields(request: HttpRequest, place: _Place) -> list[tuple[bytes, bytes]]:
     headers: list[tuple[bytes, bytes]] = []
     for name, value in request.headers.items():
         if not _NAME.fullmatch(name):
@@ -176,6 +197,8 @@ def _message(request: HttpRequest, url: httpx.URL) -> httpx.Request:
         except UnicodeError:
             raise NotConfigured(f"the value of the header {name!r} is not text") from None
     names = {name.lower() for name, _ in headers}
+    if b"host" not in names:
+        headers.insert(0, (b"Host", place.url.netloc))
     if b"user-agent" not in names:
         headers.append((b"User-Agent", USER_AGENT))
     if b"accept" not in names:
@@ -184,7 +207,7 @@ def _message(request: HttpRequest, url: httpx.URL) -> httpx.Request:
         headers.append((b"Accept-Encoding", b"identity"))
     if not request.keep_alive:
         headers.append((b"Connection", b"close"))
-    return httpx.Request(request.method, url, headers=headers, content=request.body)
+    return headers
 
 
 def _host(url: httpx.URL) -> str:
@@ -267,7 +290,7 @@ def _write_timeout(asked: _Asked, _: Exception) -> ProviderError:
 
 
 def _total_timeout(asked: _Asked, _: Exception) -> ProviderError:
-    said = f"the request to {asked.host} took longer than {asked.bounds.total:g} s in all"
+    said = f"the request to {asked.host} took longer than {asked.bounds.total:.3g} s in all"
     return TimedOut(said, phase="total")
 
 

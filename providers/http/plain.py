@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from providers.errors import NotConfigured
@@ -26,15 +27,24 @@ def check_plain_http(url: str, allowed_hosts: Iterable[str]) -> None:
     `allowed_hosts` is `http.allowPlainHttp`: host names or addresses, optionally with `:port`.
     Raises `NotConfigured` for http:// to any other host that is not loopback.
     """
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    if parts.scheme.lower() != "http" or is_loopback(host):
-        return
-    bracketed = f"[{host}]" if ":" in host else host
-    names = {host, bracketed, f"{bracketed}:{parts.port or 80}"}
-    if any(allowed.strip().lower() in names for allowed in allowed_hosts):
+    host = _exposed_to(url, tuple(allowed_hosts))
+    if host is None:
         return
     raise NotConfigured(
         f"a key would be sent to {host} unencrypted: use an https:// URL, or add {host!r} to "
         "http.allowPlainHttp in the user configuration"
     )
+
+
+@lru_cache(64)
+def _exposed_to(url: str, allowed_hosts: tuple[str, ...]) -> str | None:
+    """Return the host that would get a secret in plain text, None if none would."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    if parts.scheme.lower() != "http" or is_loopback(host):
+        return None
+    bracketed = f"[{host}]" if ":" in host else host
+    names = {host, bracketed, f"{bracketed}:{parts.port or 80}"}
+    if any(allowed.strip().lower() in names for allowed in allowed_hosts):
+        return None
+    return host

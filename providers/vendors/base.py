@@ -199,7 +199,13 @@ class HttpProvider(AiProvider):
     async def list_models(self, *, refresh: bool = False) -> list[Model]:
         if refresh:
             return await self.fetch_models()
-        return self.context.catalog.models(self.kind, self._name)
+        found = self.context.catalog.models(self.kind, self._name)
+        chosen = self.settings.model
+        if chosen and all(model.id != chosen for model in found):
+            # What somebody configured can be chosen, also where no catalog knows it.
+            known = self.context.catalog.find(self.kind, chosen, self._name)
+            found.insert(0, known or Model(chosen, self._name))
+        return found
 
     async def fetch_models(self) -> list[Model]:
         """Ask the service which models it has (`GET /models`, as OpenAI defined it)."""
@@ -379,6 +385,8 @@ def remaining(deadline: float | None, most: float) -> float:
 
 async def within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
     """Await `work`, until `deadline` (loop time) at most. Raises `TimedOut`."""
+    if deadline is None:
+        return await work
     try:
         async with asyncio.timeout_at(deadline):
             return await work

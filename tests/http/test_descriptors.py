@@ -78,6 +78,7 @@ async def test_who_gives_up_waiting_leaves_nothing(make_client: MakeClient, serv
     assert descriptors.wanted
     waiting.cancel()
     await asyncio.wait([waiting])
+    assert not descriptors.wanted
     gate.open()
     await holding
     assert (descriptors.wanted, other.connections) == (False, [])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from providers.errors import NotConfigured
-from providers.types import CompletionRequest
+from providers.types import CompletionRequest, Cost
 from tests.http.server import chunked, plain
 from tests.vendors.talk import ANSWER, as_json, ask, talk
 
@@ -34,7 +34,7 @@ async def test_its_own_format_and_no_key() -> None:
         assert it.body()["options"] == {"num_predict": 7}
         assert "authorization" not in it.last.headers
         assert (outcome.response.text, outcome.usage.total_tokens) == ("Hello", 7)
-        assert outcome.cost is None
+        assert outcome.cost == Cost(0.0, "catalog"), "it runs on the user's own machine"
 
 
 async def test_the_openai_format_beside_it() -> None:
