@@ -29,7 +29,9 @@ class Accumulator:
     def __init__(self) -> None:
         self.has_content = False
         self._whole = False
-        self._text = StringIO()
+        # Bytes, because CPython's StringIO keeps every piece as a string of its own (50 bytes and
+        # more each) until it is read.
+        self._text = bytearray()
         self._response = CompletionResponse()
         self._reasoning: _ReasoningBlock | None = None
         self._calls: dict[int, _Call] = {}
@@ -37,7 +39,7 @@ class Accumulator:
     @property
     def text(self) -> str:
         """The text so far."""
-        return self._response.text if self._whole else self._text.getvalue()
+        return self._response.text if self._whole else self._text.decode("utf-8", "surrogatepass")
 
     @property
     def usage(self) -> Usage | None:
@@ -65,7 +67,7 @@ class Accumulator:
         """Take in what one read brought."""
         for token in tokens:
             if type(token) is TextDelta:
-                self._text.write(token.text)
+                self._text += token.text.encode("utf-8", "surrogatepass")
                 self.has_content = True
             else:
                 self._add_other(token)
@@ -93,7 +95,7 @@ class Accumulator:
             case Citation():
                 response.citations.append(token)
             case TextDelta():
-                self._text.write(token.text)
+                self._text += token.text.encode("utf-8", "surrogatepass")
         self.has_content = True
 
     def _add_reasoning(self, token: ReasoningDelta) -> None:
@@ -116,7 +118,7 @@ class Accumulator:
         response = self._response
         if self._whole:
             return response
-        response.text = self._text.getvalue()
+        response.text = self.text
         if self._reasoning is not None:
             response.reasoning.append(ReasoningState(self._reasoning.text.getvalue()))
             self._reasoning = None
