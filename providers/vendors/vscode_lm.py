@@ -66,7 +66,7 @@ class VsCodeLm(AiProvider):
     async def health_check(self) -> HealthStatus:
         """Say whether there is an editor to ask; "unknown" if so: nothing cheap can be asked."""
         if self._context.editor_models is None:
-            return HealthStatus("unhealthy", error=_nobody(self._name))
+            return HealthStatus("unhealthy", error=_nobody())
         return HealthStatus("unknown")
 
     # --- requests -----------------------------------------------------------------------------
@@ -119,13 +119,13 @@ class VsCodeLm(AiProvider):
     def _editor(self) -> EditorModels:
         editor = self._context.editor_models
         if editor is None:
-            raise _nobody(self._name)
+            raise _nobody()
         return editor
 
 
-def _nobody(name: str) -> NotConfigured:
+def _nobody() -> NotConfigured:
     return NotConfigured(
-        f"{name}: this editor offers no models (a client offers them with the capability "
+        "this editor offers no models of its own (a client offers them with the capability "
         "`experimental.aiSidecar.lm`, as the VS Code extension does)"
     )
 
