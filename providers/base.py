@@ -40,12 +40,18 @@ class ProviderCapabilities(Struct):
 
 
 class ModelFeatures(msgspec.Struct, gc=False, frozen=True):
+    """`fim`: it fills in between prompt and suffix.
+
+    `continues`: it goes on from a raw prompt better than it converses.
+    """
+
     streaming: bool = True
     tools: bool = False
     vision: bool = False
     reasoning: bool = False
     prompt_cache: bool = False
     fim: bool = False
+    continues: bool = False
 
 
 class Price(Struct, gc=False):

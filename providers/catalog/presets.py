@@ -195,6 +195,7 @@ PRESETS: dict[str, Preset] = {
         others_key=True,
         profile={"schemas": "plain"},
         fim="/completions",
+        fim_profile={"infill": "^/infill"},
         keyless=True,
     ),
     "github-models": Preset(

@@ -40,9 +40,8 @@ class ChatProfile(MessageProfile, frozen=True, kw_only=True):
     `omit` names body fields that are never sent: what the model refuses (`temperature`, `top_p`,
     `seed`, `stop`, …). `parallel_tool_calls` is sent with tools where it is not None. `schemas`:
     how tools' schemas are made strict. `response_formats`: whether schemas, only plain JSON, or
-    neither can be asked for. `extra` is merged into every body, `stream_extra` into those of streams.
-    `think_tags` and `keep_details`
-    are about reading: see `ChatReader`.
+    neither can be asked for. `extra` is merged into every body, `stream_extra` into those of
+    streams. `think_tags` and `keep_details` are about reading: see `ChatReader`.
     """
 
     path: str = "/chat/completions"
@@ -184,10 +183,10 @@ def _add_reasoning(body: dict[str, object], reasoning: Reasoning, style: Reasoni
             if (wanted := effort_of(reasoning)) is not None:
                 body["reasoning_effort"] = wanted
         case "openrouter":
-            if budget is not None:
-                body["reasoning"] = {"max_tokens": budget}
-            elif effort == "none":
+            if effort == "none":
                 body["reasoning"] = {"enabled": False}
+            elif budget is not None:
+                body["reasoning"] = {"max_tokens": budget}
             elif effort is not None:
                 body["reasoning"] = {"effort": effort}
         case "thinking":

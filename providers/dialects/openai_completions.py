@@ -56,9 +56,14 @@ _ANY: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 
 class CompletionsProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """`suffix`: whether the service fills in the middle. `omit` names body fields never sent."""
+    """`suffix`: whether the service fills in the middle. `omit` names body fields never sent.
+
+    `infill`: it does so at a path of its own, with names of its own (llama.cpp: its `/completions`
+    ignores a suffix without a word); "^" begins a path at the server's root.
+    """
 
     path: str = "/completions"
+    infill: str = ""
     seed: Literal["seed", "random_seed"] = "seed"
     stream_options: bool = True
     suffix: bool = True
@@ -79,7 +84,11 @@ class OpenAiCompletions(Dialect):
         return OpenAiCompletions(msgspec.structs.replace(self.profile, **changes))
 
     def path(self, request: ChatRequest | CompletionRequest, *, stream: bool) -> str:
-        return self.profile.path
+        return self._infill(request) or self.profile.path
+
+    def _infill(self, request: ChatRequest | CompletionRequest) -> str:
+        fills = isinstance(request, CompletionRequest) and request.suffix is not None
+        return self.profile.infill if fills else ""
 
     def body(self, request: ChatRequest | CompletionRequest, *, stream: bool) -> dict[str, object]:
         """Return the body; `system` stands before the prompt, as the format has no other place."""
@@ -96,18 +105,19 @@ class OpenAiCompletions(Dialect):
             raise Unsupported("suffix: this service does not fill in the middle")
         prompt = f"{request.system}\n\n{request.prompt}" if request.system else request.prompt
         options = {"include_usage": True} if stream and profile.stream_options else None
+        infill = bool(self._infill(request))
         given = {
             "model": request.model or None,
-            "suffix": request.suffix,
-            "max_tokens": request.max_tokens,
+            "input_suffix" if infill else "suffix": request.suffix,
+            "n_predict" if infill else "max_tokens": request.max_tokens,
             "temperature": request.temperature,
             "top_p": request.top_p,
             "stop": request.stop,
             profile.seed: request.seed,
             "stream": stream or None,
-            "stream_options": options,
+            "stream_options": None if infill else options,
         }
-        body: dict[str, object] = {"prompt": prompt}
+        body: dict[str, object] = {"input_prefix" if infill else "prompt": prompt}
         body.update({name: value for name, value in given.items() if value is not None})
         body.update(profile.extra)
         for name in profile.omit:

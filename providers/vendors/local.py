@@ -11,6 +11,7 @@ import msgspec
 from providers.base import Model, ModelFeatures, ProviderCapabilities, TokenCount
 from providers.dialects.base import Dialect
 from providers.dialects.openai_chat import ChatProfile, OpenAiChat
+from providers.dialects.openai_completions import CompletionsProfile, OpenAiCompletions
 from providers.errors import Malformed, ModelNotFound
 from providers.http.client import HttpRequest, HttpResponse
 from providers.settings import ProviderSettings
@@ -20,6 +21,7 @@ from providers.vendors.context import ProviderContext
 from providers.vendors.local_server import MAX_TOKENS, LocalServer
 from providers.vendors.local_weights import CONTEXT_WINDOW, model_name
 
+_PROMPTS = OpenAiCompletions(CompletionsProfile(infill="^/infill"))
 _DIALECT = OpenAiChat(ChatProfile(schemas="plain", reasoning_style="none"))
 
 
@@ -32,6 +34,7 @@ class LocalProvider(HttpProvider):
 
     kind = "local"
     needs_key = False
+    raw_prompts = True
     keep_alive = False  # after a streamed answer, a quarter of its reused connections fail
 
     def __init__(self, name: str, settings: ProviderSettings, context: ProviderContext) -> None:
@@ -50,7 +53,12 @@ class LocalProvider(HttpProvider):
     def dialect_for(self, request: ChatRequest | CompletionRequest) -> Dialect:
         if self._server is not None and request.model not in ("", self.model):
             raise ModelNotFound(f"the local model is `{self.model}`, there is no `{request.model}`")
-        return _DIALECT
+        is_prompt = isinstance(request, CompletionRequest)
+        return _PROMPTS if is_prompt and (request.raw or request.suffix is not None) else _DIALECT
+
+    def url(self, path: str) -> str:
+        root = self.base_url.removesuffix("/v1")
+        return root + path[1:] if path.startswith("^") else super().url(path)
 
     def auth_headers(self, key: str) -> dict[str, str]:
         bearer = self._key or key
@@ -114,5 +122,5 @@ class LocalProvider(HttpProvider):
             provider=self.name,
             context_window=CONTEXT_WINDOW if own else None,
             max_output_tokens=MAX_TOKENS if own else None,
-            features=ModelFeatures(),
+            features=ModelFeatures(continues=own),
         )

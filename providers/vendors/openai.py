@@ -3,7 +3,7 @@
 https://platform.openai.com/docs/api-reference
 """
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -11,7 +11,7 @@ from providers.dialects.base import Dialect
 from providers.dialects.openai_chat import ChatProfile, OpenAiChat, effort_of
 from providers.dialects.openai_completions import CompletionsProfile
 from providers.dialects.openai_responses import OpenAiResponses, ResponsesProfile
-from providers.types import ChatRequest, CompletionRequest
+from providers.types import ChatRequest, CompletionRequest, Reasoning
 from providers.vendors.chat_vendor import ChatVendor
 from providers.vendors.openai_models import (
     O_SERIES_PREFIX,
@@ -76,15 +76,22 @@ class NativeResponses(OpenAiResponses):
         return super().body(as_the_model_takes_it(request), stream=stream)
 
 
+LEAST: tuple[Literal["minimal", "low"], ...] = ("minimal", "low")
+
 Request = TypeVar("Request", ChatRequest, CompletionRequest, ChatRequest | CompletionRequest)
 
 
 def as_the_model_takes_it(request: Request) -> Request:
-    """Leave out an effort the model does not know, and resolve names that stand for an effort."""
+    """Leave out an effort the model does not know, and resolve names that stand for an effort.
+
+    Who asks for no reasoning and for no token of it gets the least that the model takes.
+    """
     model, reasoning = name_at_service(request.model), request.reasoning
     effort = effort_of(reasoning) if reasoning is not None else None
     if effort is not None and not takes_effort(request.model, effort):
-        reasoning = None
+        none = effort == "none" and reasoning is not None and reasoning.budget_tokens == 0
+        taken = [Reasoning(e) for e in LEAST if none and takes_effort(request.model, e)]
+        reasoning = taken[0] if taken else None
     if model == request.model and reasoning is request.reasoning:
         return request
     return msgspec.structs.replace(request, model=model, reasoning=reasoning)

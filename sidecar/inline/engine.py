@@ -26,7 +26,7 @@ from sidecar.inline.counts import InlineCounts
 from sidecar.inline.debounce import Debounce
 from sidecar.inline.ignore import is_ignored
 from sidecar.inline.models import Able, Models
-from sidecar.inline.prompt import chat_request, fim_request, template_request
+from sidecar.inline.prompt import CONTINUED, chat_request, fim_request, template_request
 from sidecar.inline.silence import Silence
 
 logger = logging.getLogger(__name__)
@@ -182,9 +182,13 @@ class InlineEngine:
             chain = [] if target.provider is not None else self._host.config.fallback.chain
             first = manager.stream(ChatRequest(messages=[]), target)  # only to see whom it takes
             able = await self._models.able(manager, first.provider, first.model)
-            fills = settings.mode == "auto" and (able.fim or bool(settings.fim_template))
-            able = able._replace(fim=fills)
-            target = Target(first.provider, first.model or None, [] if fills else chain, LONGEST)
+            if settings.mode == "chat":
+                able = able._replace(fim=False, continues=False)
+            elif settings.fim_template:
+                able = able._replace(fim=True)
+            if able.fim or able.continues:
+                chain = []
+            target = Target(first.provider, first.model or None, chain, LONGEST)
         context = self._context(ask, _budget(able, settings.max_tokens))
         return _request(context, settings, able), target
 
@@ -232,11 +236,13 @@ class InlineEngine:
 
 def _request(context: Context, settings: InlineSettings, able: Able) -> Request:
     most = settings.max_tokens
-    if not able.fim:
-        return chat_request(context, most, reasons=able.reasons)
-    if settings.fim_template:
+    if able.fim and settings.fim_template:
         return template_request(context, settings.fim_template, most)
-    return fim_request(context, most)
+    if able.fim:
+        return fim_request(context, most)
+    if able.continues:
+        return template_request(context, CONTINUED, most)
+    return chat_request(context, most, reasons=able.reasons)
 
 
 def _budget(able: Able, max_tokens: int) -> int:

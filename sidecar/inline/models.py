@@ -7,9 +7,13 @@ from providers.manager import ProviderManager
 
 
 class Able(NamedTuple):
-    """`window` in tokens, None if nobody says. `reasons`: it may think before it answers."""
+    """`fim` and `continues` as `ModelFeatures` has them. `reasons`: it may think before it answers.
+
+    `window` in tokens, None if nobody says.
+    """
 
     fim: bool = False
+    continues: bool = False
     reasons: bool = False
     window: int | None = None
 
@@ -37,6 +41,6 @@ class Models:
         able = Able()
         if found is not None:
             features = found.features
-            able = Able(features.fim, features.reasoning, found.context_window)
+            able = Able(features.fim, features.continues, features.reasoning, found.context_window)
         self._known[provider, model] = able
         return able

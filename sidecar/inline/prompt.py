@@ -15,6 +15,9 @@ CURSOR = "<|cursor|>"
 TEMPERATURE = 0.1
 """Of filling in: the likeliest text is wanted. Conversations go without: some refuse it."""
 
+CONTINUED = "{prefix}"
+"""The template for a model that can only go on. What follows the cursor is then the filters'."""
+
 _MOST_STOPS = 4  # what OpenAI's format allows
 
 _PLACEHOLDER = re.compile(r"\{(prefix|suffix|path|language)\}")
@@ -78,7 +81,7 @@ def chat_request(context: Context, max_tokens: int, *, reasons: bool) -> ChatReq
         messages=[Message("user", [Text(text)])],
         system=_SYSTEM,
         max_tokens=max_tokens,
-        reasoning=Reasoning("none") if reasons else None,
+        reasoning=Reasoning("none", 0) if reasons else None,
     )
 
 

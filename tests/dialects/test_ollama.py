@@ -147,6 +147,13 @@ def test_an_image_must_come_with_its_data() -> None:
         body(Message("user", [Image(url="https://x.example/y.png")]))
 
 
+def test_a_raw_prompt() -> None:
+    request = CompletionRequest(prompt="<P>a<S>", raw=True, model="m")
+    assert OLLAMA.path(request, stream=True) == "/api/generate"
+    wanted = {"model": "m", "prompt": "<P>a<S>", "raw": True, "stream": True}
+    assert OLLAMA.body(request, stream=True) == wanted
+
+
 def test_filling_in_the_middle() -> None:
     request = CompletionRequest(
         prompt="def f(", suffix="return x", model="m", system="S", max_tokens=5

@@ -64,6 +64,17 @@ def test_llama_cpps_own_infill() -> None:
     assert (error, answer.text, answer.finish_reason) == (None, "ab", "stop")
 
 
+def test_llama_cpps_own_infill_is_asked_where_there_is_a_suffix() -> None:
+    dialect = OpenAiCompletions().with_profile(infill="^/infill")
+    fills = CompletionRequest(prompt="a", suffix="b", max_tokens=5)
+    assert dialect.path(fills, stream=True) == "^/infill"
+    wanted = {"input_prefix": "a", "input_suffix": "b", "n_predict": 5, "stream": True}
+    assert dialect.body(fills, stream=True) == wanted
+    raw = CompletionRequest(prompt="a", raw=True, max_tokens=5)
+    assert dialect.path(raw, stream=False) == "/completions"
+    assert dialect.body(raw, stream=False) == {"prompt": "a", "max_tokens": 5}
+
+
 def test_the_end() -> None:
     assert isinstance(answer_of(COMPLETIONS, stream(chunk("a")))[1], Truncated)
     assert answer_of(COMPLETIONS, stream(chunk("a", "stop")))[1] is None

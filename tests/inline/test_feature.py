@@ -248,26 +248,28 @@ def listing(monkeypatch: pytest.MonkeyPatch, **features: bool) -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
-    ("inline", "fim", "kind"),
+    ("inline", "features", "kind"),
     [
-        ({}, True, "suffix"),
-        ({}, False, "chat"),
-        ({"mode": "chat"}, True, "chat"),
-        ({"mode": "fim"}, False, "suffix"),
-        ({"fimTemplate": "<P>{prefix}<S>{suffix}<M>"}, False, "raw"),
-        ({"mode": "fim", "fimTemplate": "<P>{prefix}<S>{suffix}<M>"}, False, "raw"),
-        ({"mode": "chat", "fimTemplate": "<P>{prefix}<S>{suffix}<M>"}, True, "chat"),
+        ({}, {"fim": True, "continues": True}, "suffix"),
+        ({}, {}, "chat"),
+        ({}, {"continues": True}, "continued"),
+        ({"mode": "chat"}, {"continues": True}, "chat"),
+        ({"mode": "chat"}, {"fim": True}, "chat"),
+        ({"mode": "fim"}, {}, "suffix"),
+        ({"fimTemplate": "<P>{prefix}<S>{suffix}<M>"}, {}, "raw"),
+        ({"mode": "fim", "fimTemplate": "<P>{prefix}<S>{suffix}<M>"}, {}, "raw"),
+        ({"mode": "chat", "fimTemplate": "<P>{prefix}<S>{suffix}<M>"}, {"fim": True}, "chat"),
     ],
 )
 async def test_the_way_of_asking_is_configured_or_said_by_the_provider(
     inline: Any,
-    fim: bool,
+    features: dict[str, bool],
     kind: str,
     tmp_path: Path,
     asked: Asked,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    listing(monkeypatch, fim=fim)
+    listing(monkeypatch, **features)
     async with Typist(tmp_path, inline=inline) as editor:
         editor.open("x = |\ny = 2\n")
         assert await editor.shown() == "done"
@@ -281,6 +283,8 @@ async def test_the_way_of_asking_is_configured_or_said_by_the_provider(
     if kind == "suffix":
         given = (request.prompt, request.suffix, request.raw)
         assert given == ("# app.py\nx = ", "\ny = 2\n", False)
+    elif kind == "continued":
+        assert (request.prompt, request.suffix, request.raw) == ("x = ", None, True)
     else:
         assert (request.prompt, request.suffix) == ("<P>x = <S>\ny = 2\n<M>", None)
         assert request.raw and request.stop == ["<P>", "<S>", "<M>"]
@@ -295,7 +299,8 @@ async def test_a_model_that_reasons_is_asked_not_to(
         editor.open("x = |")
         await editor.shown()
     reasoning = asked.requests[0].reasoning
-    assert reasoning is not None and reasoning.effort == "none"
+    assert reasoning is not None
+    assert (reasoning.effort, reasoning.budget_tokens) == ("none", 0)
 
 
 # --- failures ----------------------------------------------------------------------------------

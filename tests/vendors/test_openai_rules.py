@@ -55,6 +55,24 @@ def test_efforts_and_temperatures_of_openais_models(shared: Path) -> None:
     assert checked >= 200
 
 
+@pytest.mark.parametrize(
+    ("model", "effort"),
+    [
+        ("gpt-5", "minimal"),
+        ("gpt-5.1", "none"),
+        ("o3", "low"),
+        ("gpt-5-codex", "low"),
+        ("gpt-4.1", None),
+    ],
+)
+def test_the_least_reasoning_a_model_takes(model: str, effort: str | None) -> None:
+    request = request_of(model, "default")
+    request.reasoning = Reasoning("none", 0)
+    body = NativeResponses(responses_profile(model)).body(request, stream=True)
+    sent = body.get("reasoning", {})
+    assert isinstance(sent, dict) and sent.get("effort") == effort
+
+
 def test_efforts_of_xais_models(shared: Path) -> None:
     table = json.loads((shared / "parity/model_params/xai.json").read_text("utf-8"))
     for model, rows in table["rows"].items():
