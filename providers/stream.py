@@ -70,12 +70,25 @@ class StreamProcessor:
     come.
     """
 
-    __slots__ = ("_decode", "_decoder", "_done", "_framed", "_joiner", "_read", "_reader", "failed")
+    __slots__ = (
+        "_decode",
+        "_decoder",
+        "_deferred",
+        "_done",
+        "_framed",
+        "_joiner",
+        "_read",
+        "_reader",
+        "failed",
+    )
 
     def __init__(self, decoder: FrameDecoder, reader: FrameReader) -> None:
         self._decoder = decoder
         self._reader = reader
         self._decode = decoder.feed
+        # What a decoder found wrong behind frames that it returned; nothing may ever follow them.
+        self._deferred: Callable[[], ProviderError | None] | None
+        self._deferred = getattr(decoder, "deferred", None)
         self._read = reader.read
         self._framed = False  # a frame has been seen, so this is a stream of that framing
         self._done = False
@@ -109,6 +122,8 @@ class StreamProcessor:
             for event, data in self._decode(chunk):
                 self._framed = True
                 read(event, data, out)
+            if self._deferred is not None and (found := self._deferred()) is not None:
+                raise found
         except ProviderError as error:
             return self._broken(error, out)
         if lenient != Lenient.count or self._joiner is not None:

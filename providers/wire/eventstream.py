@@ -90,6 +90,10 @@ class EventStreamDecoder:
             self._buffer += memoryview(data)[at:]
         return out
 
+    def deferred(self) -> Malformed | None:
+        """Return what the next `feed` would raise: it came after messages that were returned."""
+        return self._failed
+
     def end(self) -> list[EventFrame]:
         """Return nothing: a message that is cut short says nothing. Raises what `feed` found."""
         if self._failed is not None:

@@ -250,3 +250,13 @@ def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return "b64:" + base64.b64encode(value).decode()
     return value
+
+
+def test_what_is_wrong_behind_a_message_is_known_at_once() -> None:
+    """The service may say nothing more, and then nobody calls `feed` again."""
+    decoder = EventStreamDecoder()
+    good, bad = event("chunk", b"{}"), bytearray(event("chunk", b"{}"))
+    bad[-1] ^= 1
+    assert decoder.deferred() is None
+    assert decoder.feed(good + bytes(bad)) == [("chunk", b"{}")]
+    assert "checksum" in str(decoder.deferred())
