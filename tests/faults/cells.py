@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 import trustme
 
 from tests.faults import traces
-from tests.faults.faults import HOLD, SHORT, Fault, whole
+from tests.faults.faults import FOREVER, HOLD, SHORT, Fault, whole
 from tests.faults.wires import CHAT, Wire
 from tests.http.server import Gate, RawServer, Recorded, Step, server_context
 
@@ -240,7 +240,7 @@ class _Play:
 
     def half_open(self) -> list[str]:
         """Name the connections that were kept although their answer was not whole."""
-        if self.a is None or self._fault.kind is None or self._fault.takes == 0.0:
+        if self.a is None or self._fault.script(self._wire)[-1] is not FOREVER:
             return []  # whole for HTTP, however wrong it was: it may be used again
         bad = self.a.connections[:1] if self._column == "retry" else self.a.connections
         return [f"connection {c.number} is open" for c in bad if not c.closed_at]

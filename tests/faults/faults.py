@@ -22,6 +22,9 @@ FITS_FAILOVER = 0.5
 MAX_WAIT = 20.0
 """Seconds: `retry.maxWaitMs` as it is by default."""
 
+FOREVER = 60
+"""Seconds of silence at the end of a script: longer than any cell."""
+
 HOLD = Gate()
 """Stands in a script for the middle, where the cancelled requests are held."""
 
@@ -189,9 +192,9 @@ CONNECTING = (
     Fault("TLS: unknown authority", _nothing, "network", fails_over=True, where="tls"),
 )
 SILENCE = (
-    _before("silent", lambda wire: [HOLD, 60], "timeout", takes=SHORT),
-    _before("silent after the head", stream(opening, HOLD, 60), "timeout", takes=SHORT),
-    _after("stall mid-stream", stream(first, HOLD, 60), "timeout", takes=SHORT),
+    _before("silent", lambda wire: [HOLD, FOREVER], "timeout", takes=SHORT),
+    _before("silent after the head", stream(opening, HOLD, FOREVER), "timeout", takes=SHORT),
+    _after("stall mid-stream", stream(first, HOLD, FOREVER), "timeout", takes=SHORT),
     Fault("slow drip, byte by byte", slowly, None),
 )
 CUTS = (
@@ -203,27 +206,30 @@ CUTS = (
     _before("clean end, nothing sent", ended(stream(opening, HOLD)), "truncatedStream"),
     _after("clean end, no terminal event", ended(stream(first, HOLD)), "truncatedStream"),
 )
+
+
+def then(begin: Callable[[Wire], bytes], event: Callable[[Wire], bytes]) -> Script:
+    """After `begin` an event that ends the answer for us; the service says nothing more."""
+    return stream(begin, HOLD, event, FOREVER)
+
+
+def broken(wire: Wire) -> bytes:
+    return wire.broken
+
+
+def not_utf8(wire: Wire) -> bytes:
+    return wire.not_utf8
+
+
+def says_no(wire: Wire) -> bytes:
+    return wire.says_no
+
+
 BROKEN = (
-    _before(
-        "malformed event, first",
-        ended(stream(opening, HOLD, lambda w: w.broken)),
-        "malformedStream",
-    ),
-    _after(
-        "malformed event, mid-stream",
-        ended(stream(first, HOLD, lambda w: w.broken)),
-        "malformedStream",
-    ),
-    _before(
-        "invalid UTF-8, first",
-        ended(stream(opening, HOLD, lambda w: w.not_utf8)),
-        "malformedStream",
-    ),
-    _after(
-        "invalid UTF-8, mid-stream",
-        ended(stream(first, HOLD, lambda w: w.not_utf8)),
-        "malformedStream",
-    ),
+    _before("malformed event, first", then(opening, broken), "malformedStream"),
+    _after("malformed event, mid-stream", then(first, broken), "malformedStream"),
+    _before("invalid UTF-8, first", then(opening, not_utf8), "malformedStream"),
+    _after("invalid UTF-8, mid-stream", then(first, not_utf8), "malformedStream"),
     _before("event over 16 MiB, first", huge(opening), "malformedStream"),
     _after("event over 16 MiB, mid-stream", huge(first), "malformedStream"),
     _before("HTML with 200", html(200), "malformedStream", opens=False),
@@ -234,8 +240,8 @@ def own_errors(wire: Wire) -> tuple[Fault, ...]:
     """The service's own error events, which are of a kind of their own in each format."""
     says = wire.says
     return (
-        _before("error event, first", ended(stream(opening, HOLD, lambda w: w.says_no)), says),
-        _after("error event, mid-stream", ended(stream(first, HOLD, lambda w: w.says_no)), says),
+        _before("error event, first", then(opening, says_no), says),
+        _after("error event, mid-stream", then(first, says_no), says),
     )
 
 
