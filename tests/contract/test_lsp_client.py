@@ -1,5 +1,8 @@
 """A client that was not written here (pytest-lsp, on pygls' client) gets on with the program."""
 
+import atexit
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,13 @@ from tests.contract.process import PROGRAM, environment
 
 URI = "file:///w/x.py"
 
+# The fixture's environment is fixed before any test, so it has no `tmp_path`.
+HOME = Path(tempfile.mkdtemp(prefix="ai-sidecar-home-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+
 
 @pytest_lsp.fixture(
-    config=ClientServerConfig(
-        server_command=[str(PROGRAM)], server_env=environment(Path(__file__).parent)
-    )
+    config=ClientServerConfig(server_command=[str(PROGRAM)], server_env=environment(HOME))
 )
 async def client(lsp_client: LanguageClient):
     result = await lsp_client.initialize_session(
