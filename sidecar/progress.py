@@ -23,6 +23,8 @@ class Liveness(Protocol):
 
     @property
     def live(self) -> bool: ...
+    @property
+    def open(self) -> bool: ...
 
 
 class ProgressStream:
@@ -81,9 +83,18 @@ class ProgressStream:
     def send_value(self, value: object) -> None:
         """Queue a value that is no token (work-done progress)."""
         if self._call.live:
-            parts: list[bytes] = []
-            size = self._add(value, parts)
-            self._outbox.send_parts(parts, size)
+            self._queue(value)
+
+    def send_end(self, value: object) -> None:
+        """Queue the value that ends what `send_value` began: also after a cancel, else the editor
+        would show it for ever, but never after the answer."""
+        if self._call.open:
+            self._queue(value)
+
+    def _queue(self, value: object) -> None:
+        parts: list[bytes] = []
+        size = self._add(value, parts)
+        self._outbox.send_parts(parts, size)
 
 
 def merged(tokens: list[ManagerToken]) -> list[ManagerToken]:

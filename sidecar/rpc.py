@@ -47,7 +47,7 @@ class Call:
     """One request of the client that is being worked on.
 
     `cancelled` says that the client does not want it any more: nothing is sent for it then but the
-    answer to the cancel.
+    end of its work-done progress and the answer to the cancel.
     """
 
     __slots__ = ("_connection", "cancelled", "id", "method", "open", "task", "work_done_token")

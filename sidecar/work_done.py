@@ -11,6 +11,7 @@ class Sender(Protocol):
     """Sends a `$/progress` value under the client's token."""
 
     def send_value(self, value: object) -> None: ...
+    def send_end(self, value: object) -> None: ...
 
 
 class WorkDone:
@@ -53,7 +54,7 @@ class WorkDone:
         self._ended = True
         if self._timer is not None:
             self._timer.cancel()
-        self._sender.send_value({"kind": "end"})
+        self._sender.send_end({"kind": "end"})
 
     def _send(self) -> None:
         self._timer = None

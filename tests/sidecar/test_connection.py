@@ -436,7 +436,9 @@ async def test_cancel_in_the_middle_sends_nothing_more(tmp_path: Path, script: A
         before = [await editor.read() for _ in range(5)]
         assert text_of(before, "p") == "ab"
         editor.cancel(id)
-        assert (await editor.answer(id))["error"]["code"] == -32800
+        after, answer = await editor.until_answer(id)
+        assert [m["params"] for m in after] == [{"token": "w", "value": {"kind": "end"}}]
+        assert answer["error"]["code"] == -32800
         assert gate.closed.is_set()
         metrics = await editor.call("ai/metrics")
         assert metrics["providers"][0]["cancelled"] == 1
@@ -550,7 +552,11 @@ async def test_the_cancel_button_of_work_done_progress_cancels(tmp_path: Path, s
         editor.notify("window/workDoneProgress/cancel", {"token": "4"})
         await editor.quiet()
         editor.notify("window/workDoneProgress/cancel", {"token": 4})
-        assert (await editor.answer(id))["error"]["code"] == -32800
+        before, answer = await editor.until_answer(id)
+        # The editor would show a progress that nobody ends for ever.
+        assert [m["params"] for m in before] == [{"token": 4, "value": {"kind": "end"}}]
+        assert answer["error"]["code"] == -32800
+        await editor.quiet()
 
 
 # --- a client that does not read -------------------------------------------------------------

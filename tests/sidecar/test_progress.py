@@ -19,6 +19,7 @@ from sidecar.work_done import REPORT_SECONDS, WorkDone
 
 class Call:
     live = True
+    open = True
 
 
 class Sink:
@@ -104,6 +105,11 @@ async def test_nothing_is_sent_for_a_call_that_is_over() -> None:
     stream.send([TextDelta("late"), Citation("late")])
     stream.send_value({"kind": "report"})
     assert outbox.size == 0
+    stream.send_end({"kind": "end"})  # a cancelled call is still open until it is answered
+    assert outbox.size > 0
+    before, call.open = outbox.size, False
+    stream.send_end({"kind": "end"})
+    assert outbox.size == before
 
 
 @pytest.mark.asyncio
@@ -128,6 +134,8 @@ class Values:
 
     def send_value(self, value: object) -> None:
         self.sent.append((self.loop.time(), value))
+
+    send_end = send_value
 
 
 @pytest.mark.asyncio
