@@ -3,7 +3,7 @@
 from providers.auth.env import PROVIDER_ENV
 from providers.settings import ProviderSettings
 from sidecar.config.model import Config
-from sidecar.config.problems import ConfigProblem, join, nearest
+from sidecar.config.problems import ConfigProblem, got, join, nearest
 
 _EXAMPLE = 'such as kind = "openai-compatible"'
 
@@ -27,7 +27,9 @@ def check(config: Config) -> list[ConfigProblem]:
 def _provider(name: str, settings: ProviderSettings) -> str | None:
     kind = settings.kind or name
     if kind not in PROVIDER_ENV:
-        what = "expected a kind of provider" if settings.kind else "expected `kind`"
+        what = "expected `kind`"
+        if settings.kind:
+            what = f"expected a kind of provider, got kind = {got(kind, quote=True)}"
         return f"{what}: {nearest(kind, PROVIDER_ENV) or _EXAMPLE}"
     if kind == "openai-compatible" and settings.base_url is None:
         return "expected `baseUrl`: this kind has no address of its own"

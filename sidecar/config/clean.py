@@ -96,7 +96,7 @@ class Cleaner:
     def _items(self, data: object, path: str) -> list[tuple[str, Any]]:
         if not isinstance(data, Mapping):
             if data is not None:
-                self.report(path, f"expected a table, got {got(data, quote=False)}")
+                self.report(path or self.source, f"expected a table, got {got(data, quote=False)}")
             return []
         pairs = cast("Mapping[Any, Any]", data).items()
         return [(key if isinstance(key, str) else str(key), value) for key, value in pairs]

@@ -16,6 +16,9 @@ from providers.settings import KeySource, PoolMember
 
 _KEY = "a key (text, or one of { env = … }, { command = […] }, { file = … }, { keyring = … })"
 
+_FEW = 8
+"""Up to so many known keys are listed where none of them is like the unknown one."""
+
 _UNIONS = (typing.Union, types.UnionType)
 
 _WORDS: dict[object, str] = {
@@ -58,7 +61,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def unknown(key: str, known: Iterable[str]) -> str:
     """Return the message for a key that is none of `known`."""
-    hint = nearest(key, known)
+    names = list(known)
+    hint = nearest(key, names)
+    if not hint and len(names) <= _FEW:
+        hint = "expected one of " + ", ".join(f"`{name}`" for name in names)
     return f"unknown key: {hint}" if hint else "unknown key"
 
 

@@ -16,7 +16,7 @@ from sidecar.config.merge import build, merge
 from sidecar.config.model import Config
 from sidecar.config.problems import ConfigProblem
 from sidecar.config.user_file import Stamp, Unreadable, read_user_file, stamp, user_file_path
-from sidecar.config.workspace import restrict
+from sidecar.config.workspace import restrict, without_plain_http
 
 WATCH_INTERVAL = 1.0
 """Seconds between two looks at the user file: one `stat`, some 2 µs."""
@@ -59,7 +59,7 @@ class ConfigStore:
         return self._current()[1]
 
     def set_initialization_options(self, options: object) -> None:
-        """Replace the layer of `initializationOptions`; it may set everything."""
+        """Replace the layer of `initializationOptions`; all but `http.allowPlainHttp`."""
         self._replace("_options", options)
 
     def set_workspace(self, settings: object) -> None:
@@ -113,7 +113,8 @@ class ConfigStore:
         if self._stamp is None:
             self._read_file()
         options = Cleaner("initializationOptions")
-        above = merge(self._file, options.table(Config, self._options))
+        given = without_plain_http(options.table(Config, self._options), self._file, options)
+        above = merge(self._file, given)
         environment, problems = environment_layer(self._environ, above)
         problems = [*problems, *self._file_problems, *options.problems]
         tree = merge(environment, above)

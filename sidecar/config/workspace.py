@@ -34,6 +34,21 @@ def restrict(tree: Tree, user: Config, cleaner: Cleaner) -> Tree:
     return allowed
 
 
+def without_plain_http(tree: Tree, file: Tree, cleaner: Cleaner) -> Tree:
+    """Return an editor's `tree` without `http.allowPlainHttp`, reported unless `file` says it too.
+
+    Which hosts see a key unencrypted is said in the user file alone: some editors mix a workspace's
+    files into what they start a server with.
+    """
+    http = tree.get("http", {})
+    if "allow_plain_http" not in http:
+        return tree
+    if http["allow_plain_http"] != file.get("http", {}).get("allow_plain_http", []):
+        cleaner.report("http.allowPlainHttp", "belongs into the user file; ignored")
+    kept = {key: value for key, value in http.items() if key != "allow_plain_http"}
+    return {**tree, "http": kept}
+
+
 def _providers(tree: Tree, user: Config, cleaner: Cleaner) -> Tree:
     """Models of providers that the user has configured."""
     allowed: Tree = {}

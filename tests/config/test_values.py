@@ -50,6 +50,8 @@ BAD = [
     ),
     ({"budgt": {}}, "budgt", "unknown key: did you mean `budget`?"),
     ({"qqqqqq": {}}, "qqqqqq", "unknown key"),
+    ({"retry": {"q": 1}}, "retry.q", "unknown key: expected one of `attempts`, `maxWaitMs`"),
+    ("text", "initializationOptions", "expected a table, got other text"),
     ({"refused": {"openai": "x"}}, "refused", "unknown key"),
     (
         {"inline": {"mode": "fimm"}},
@@ -119,7 +121,7 @@ BAD = [
     (
         {"providers": {"x": {"kind": "vlm"}}},
         "providers.x",
-        "expected a kind of provider: did you mean `vllm`?",
+        'expected a kind of provider, got kind = "vlm": did you mean `vllm`?',
     ),
     (
         {"providers": {"x": {"kind": "openai-compatible"}}},

@@ -15,7 +15,7 @@ USER: dict[str, Any] = {
         "openai": {"apiKey": "k-123456", "baseUrl": "https://user.example/v1", "model": "user"},
         "local": {},
     },
-    "http": {"allowPlainHttp": ["a"]},
+    "http": {"noProxy": ["a"]},
     "inline": {
         "maxTokens": 100,
         "debounceMs": 100,
@@ -124,3 +124,16 @@ def test_taking_the_workspace_away():
 
 def test_a_section_with_its_name_around_it():
     assert with_workspace({"aiSidecar": {"default": "openai"}}).config.default == "openai"
+
+
+def test_plain_http_is_allowed_in_the_user_file_alone(tmp_path: Path):
+    """What an editor starts a server with may have a workspace's files mixed in."""
+    file = tmp_path / "config.toml"
+    file.write_text('[http]\nallowPlainHttp = ["mine"]\n')
+    store = ConfigStore({}, file)
+    store.set_initialization_options({"http": {"allowPlainHttp": ["evil"], "idleSeconds": 5}})
+    assert store.config.http.allow_plain_http == ["mine"]
+    assert store.config.http.idle_seconds == 5
+    assert [p.path for p in store.problems] == ["http.allowPlainHttp"]
+    store.set_initialization_options({"http": {"allowPlainHttp": ["mine"]}})
+    assert store.problems == []
