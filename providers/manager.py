@@ -191,9 +191,11 @@ class ProviderManager:
     # --- what is known without asking ------------------------------------------------------
 
     def providers(self) -> list[ProviderState]:
-        """Return every configured provider, and the kinds that only need a key."""
+        """Return every configured provider, also one of an unknown kind, and the kinds that only
+        need a key."""
         default = self._default_name()
-        return [self._state(name, default) for name in self._registry.names()]
+        names = dict.fromkeys([*self._registry.names(), *self._config.providers])
+        return [self._state(name, default) for name in names]
 
     def metrics(self) -> ManagerMetrics:
         """Return what was counted since the start, for the providers that were used."""
@@ -250,7 +252,7 @@ class ProviderManager:
         limiter, now = record.gate.limiter, self._clock()
         state = ProviderState(
             id=name,
-            kind=self._registry.kind_of(name) or "",
+            kind=self._registry.kind_of(name) or self._kind_said(name),
             configured=self._registry.is_configured(name),
             is_default=name == default,
             base_url="",
@@ -262,12 +264,18 @@ class ProviderManager:
         try:
             provider = self._registry.get(name)
         except ProviderError as error:
-            state.config_error = error.message
+            # That Azure has no address is no mistake of somebody who does not use Azure.
+            if state.configured or name in self._config.providers:
+                state.config_error = error.message
             return state
         state.base_url = provider.base_url
         state.capabilities = provider.capabilities()
         state.key_source = provider.key_source()
         return state
+
+    def _kind_said(self, name: str) -> str:
+        settings = self._config.providers.get(name)
+        return (settings.kind if settings is not None else None) or name
 
     def _passive_health(self, name: str) -> ProviderHealth:
         health = self._desk.peek(name).health

@@ -136,7 +136,7 @@ class ProviderRegistry:
     def _unknown(self, name: str) -> str:
         from difflib import get_close_matches  # a right configuration never needs it
 
-        near = get_close_matches(name, self.names(), n=1)
+        near = get_close_matches(name, self.names(), n=1, cutoff=0.65)
         hint = f"; did you mean `{near[0]}`?" if near else ""
         return (
             f"there is no provider `{name}`{hint} (a `[providers.{name}]` table with `kind` and "

@@ -74,7 +74,16 @@ class Router:
             chain += map(self.parse, target.fallback)
         elif target.provider is None:
             chain += map(self.parse, self._config.fallback.chain)
-        return list(dict.fromkeys(chain))
+        unique: dict[Candidate, Candidate] = {}
+        for candidate in chain:
+            unique.setdefault(self._meant(candidate), candidate)
+        return list(unique.values())
+
+    def _meant(self, candidate: Candidate) -> Candidate:
+        """Return the candidate with the model that an empty one stands for, as far as is known."""
+        settings = self._config.providers.get(candidate.provider)
+        model = candidate.model or (settings.model if settings is not None else None) or ""
+        return Candidate(candidate.provider, model)
 
     def default(self) -> Candidate:
         """Return the default: the configured one, else the first configured provider."""

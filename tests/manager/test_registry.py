@@ -55,6 +55,27 @@ async def test_a_refused_provider_is_never_made() -> None:
     assert state.config_error == "providers.openai.baseUrl: expected a URL"
 
 
+async def test_only_what_somebody_configured_has_a_configuration_error() -> None:
+    tables = {"mine": ProviderSettings(kind="nosuch"), "azure": ProviderSettings(api_key="k")}
+    states = {s.id: s for s in manager(ProvidersConfig(providers=tables)).providers()}
+    assert states["openai-compatible"].config_error is None  # needs a baseUrl, but nobody uses it
+    assert "endpoint" in (states["azure"].config_error or "")
+    assert (states["mine"].kind, states["mine"].configured) == ("nosuch", False)
+    assert "mine" in (states["mine"].config_error or "")
+
+
+async def test_a_configured_model_is_listed_also_where_no_catalog_knows_it() -> None:
+    tables = {
+        "mine": ProviderSettings(
+            kind="openai-compatible", base_url="http://127.0.0.1:1/v1", model="m"
+        ),
+        "openai": ProviderSettings(api_key="k", model="gpt-5"),
+    }
+    made = manager(ProvidersConfig(providers=tables))
+    assert [(m.id, m.provider) for m in await made.models("mine")] == [("m", "mine")]
+    assert [m.id for m in await made.models("openai")].count("gpt-5") == 1
+
+
 async def test_a_new_configuration_keeps_what_did_not_change() -> None:
     tables = {
         "a": ProviderSettings(kind="mock"),

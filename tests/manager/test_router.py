@@ -8,7 +8,7 @@ import pytest
 from providers.errors import NotConfigured
 from providers.policy.pool import Load
 from providers.policy.router import Candidate, Directory, Router, Target
-from providers.settings import FallbackSettings, ProvidersConfig
+from providers.settings import FallbackSettings, ProvidersConfig, ProviderSettings
 
 KNOWN = {"openai", "anthropic", "openrouter", "local"}
 MODELS = {("anthropic", "claude"), ("openrouter", "openrouter/auto"), ("openai", "gpt")}
@@ -56,6 +56,15 @@ def test_the_configured_default_and_chain() -> None:
 def test_the_chain_is_for_requests_that_name_no_provider() -> None:
     assert router(chain=["local"]).candidates(Target(provider="openai")) == [("openai", "")]
     assert router(chain=["local"]).candidates(Target(fallback=[])) == [("openai", "")]
+
+
+def test_a_default_model_by_its_name_is_no_further_candidate() -> None:
+    directory = Directory(KNOWN.__contains__, lambda: ["openai"], lambda p, m: False, IDLE)
+    config = ProvidersConfig(
+        providers={"openai": ProviderSettings(model="gpt")},
+        fallback=FallbackSettings(["openai/gpt", "openai/other", "openai"]),
+    )
+    assert Router(config, directory).candidates(Target()) == [("openai", ""), ("openai", "other")]
 
 
 def test_nothing_configured_says_so() -> None:
