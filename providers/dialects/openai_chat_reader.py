@@ -125,6 +125,8 @@ class ChatReader(Reader):
         self._start(chunk, out)
         for choice in chunk.choices:
             choice.delta = choice.message or choice.delta
+            if choice.delta is None and choice.finish_reason != "content_filter":
+                raise Malformed("the answer has no message")
             if choice.delta is not None and choice.delta.tool_calls:
                 for index, call in enumerate(choice.delta.tool_calls):
                     call.index = index

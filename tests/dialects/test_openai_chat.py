@@ -446,12 +446,20 @@ def test_an_error_that_is_no_json() -> None:
         b"<html>",
         b'{"choices":[]}',
         b'{"choices":null}',
+        b'{"choices":[{}]}',
+        b'{"choices":[{"message":null,"finish_reason":"stop"}]}',
         b'{"choices":[{"message',
     ],
 )
 def test_a_whole_answer_that_is_none_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed):
         CHAT.read_unary(body)
+
+
+def test_a_whole_answer_that_was_filtered_may_lack_its_message() -> None:
+    assert CHAT.read_unary(b'{"choices":[{"finish_reason":"content_filter"}]}')[-1] == (
+        Finish("contentFilter", "content_filter")
+    )
 
 
 def test_a_whole_answer_with_an_error_keeps_its_kind() -> None:
