@@ -6,7 +6,7 @@ from sidecar.inline.context import Context
 
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'`"
-_CLOSERS = re.compile(r"[)\]}\"'`>]*[;,]?")
+_CLOSERS = re.compile(r"(?:[)\]}\"'`>]+|[;,](?=\s|$)|\s+)*")
 _ONLY_CLOSERS = re.compile(r"[ \t]*[)\]}]+[;,]?[ \t]*")
 
 
@@ -19,8 +19,9 @@ def closing_brackets(text: str, context: Context) -> str:
 
 
 def _on_the_line(text: str, context: Context) -> str:
-    found = _CLOSERS.match(context.line_after.lstrip())
-    there = found[0] if found else ""
+    """Drop what follows the cursor at once, and with it the closing lines after it."""
+    found = _CLOSERS.match(context.suffix.lstrip(" \t"))
+    there = found[0].rstrip() if found and context.line_after.strip() else ""
     body = text.rstrip()
     for length in range(min(len(there), len(body)), 0, -1):
         end = there[:length]

@@ -26,7 +26,7 @@ from sidecar.inline.counts import InlineCounts
 from sidecar.inline.debounce import Debounce
 from sidecar.inline.ignore import is_ignored
 from sidecar.inline.models import Able, Models
-from sidecar.inline.prompt import CONTINUED, chat_request, fim_request, template_request
+from sidecar.inline.prompt import chat_request, continued_request, fim_request, template_request
 from sidecar.inline.silence import Silence
 
 logger = logging.getLogger(__name__)
@@ -241,7 +241,7 @@ def _request(context: Context, settings: InlineSettings, able: Able) -> Request:
     if able.fim:
         return fim_request(context, most)
     if able.continues:
-        return template_request(context, CONTINUED, most)
+        return continued_request(context, most)
     return chat_request(context, most, reasons=able.reasons)
 
 

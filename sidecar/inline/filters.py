@@ -78,7 +78,8 @@ def echoed_line(text: str, context: Context) -> str:
     stripped, head = before.lstrip(), text.lstrip()
     if _telling(stripped) and head.startswith(stripped):
         return head[len(stripped) :]
-    return text
+    # The space between two words, where the document has it already.
+    return text.lstrip(" \t") if stripped[-1:] in (" ", "\t") else text
 
 
 def within_line(text: str, context: Context) -> str:

@@ -12,11 +12,8 @@ from sidecar.inline.context import Context
 
 CURSOR = "<|cursor|>"
 
-TEMPERATURE = 0.1
+TEMPERATURE = 0.0
 """Of filling in: the likeliest text is wanted. Conversations go without: some refuse it."""
-
-CONTINUED = "{prefix}"
-"""The template for a model that can only go on. What follows the cursor is then the filters'."""
 
 _MOST_STOPS = 4  # what OpenAI's format allows
 
@@ -62,6 +59,21 @@ def template_request(context: Context, template: str, max_tokens: int) -> Comple
         max_tokens=max_tokens,
         temperature=TEMPERATURE,
         stop=stops[:_MOST_STOPS] or None,
+    )
+
+
+def continued_request(context: Context, max_tokens: int) -> CompletionRequest:
+    """Return the request for a model that can only go on; what follows the cursor is the filters'.
+
+    The prompt does not end with white space: a small model's next word begins with it. An empty
+    line ends the answer, as what comes after it is seldom code.
+    """
+    return CompletionRequest(
+        prompt=_headed(context).rstrip(" \t"),
+        raw=True,
+        max_tokens=max_tokens,
+        temperature=TEMPERATURE,
+        stop=["\n"] if is_within_line(context) else ["\n\n", "```"],
     )
 
 

@@ -284,7 +284,7 @@ async def test_the_way_of_asking_is_configured_or_said_by_the_provider(
         given = (request.prompt, request.suffix, request.raw)
         assert given == ("# app.py\nx = ", "\ny = 2\n", False)
     elif kind == "continued":
-        assert (request.prompt, request.suffix, request.raw) == ("x = ", None, True)
+        assert (request.prompt, request.suffix, request.raw) == ("# app.py\nx =", None, True)
     else:
         assert (request.prompt, request.suffix) == ("<P>x = <S>\ny = 2\n<M>", None)
         assert request.raw and request.stop == ["<P>", "<S>", "<M>"]
