@@ -100,6 +100,7 @@ async def run_cell(wire: Wire, fault: Fault, column: Column, open_client: OpenCl
             await play.look(client)
             seen.left += await traces.left_in(client)
             seen.left += play.half_open()
+            seen.left += traces.books_differ(client, seen.booked)
             await stack.aclose()
             await play.end()
     seen.left += traces.left_tasks(before)

@@ -48,6 +48,17 @@ def _left(editor: Editor) -> list[str]:
     return left
 
 
+def books_differ(client: object, booked: dict[str, Any]) -> list[str]:
+    """Say where the session's spending is not the sum of what `ai/metrics` tells."""
+    if not isinstance(client, Editor):
+        return []
+    assert client.session is not None
+    manager: Any = client.session.manager
+    spent = manager._desk.spending._session
+    told = sum(row["costUsd"] for row in booked.values())
+    return [] if abs(spent - told) < 1e-12 else [f"spent {spent}, but told {told}"]
+
+
 def left_tasks(before: "set[asyncio.Task[Any]]") -> list[str]:
     """Name the tasks that are there now and were not before."""
     new = asyncio.all_tasks() - before - {asyncio.current_task()}
