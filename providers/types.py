@@ -19,7 +19,7 @@ class Struct(msgspec.Struct):
 
 
 class CallTrace:
-    """One upstream request: when it must be over, and what happened on the wire, filled in meanwhile.
+    """One upstream request: when it must be over, and what happened on the wire meanwhile.
 
     Times are of the running loop's clock, in seconds; None until it happened. `headers` are the
     answer's, with lower-case names: the rate limiter learns from them.
