@@ -16,6 +16,7 @@ from providers.base import AiProvider
 from providers.desk import Desk, Request
 from providers.errors import (
     Attempt,
+    Authentication,
     CircuitOpen,
     ErrorKind,
     ProviderError,
@@ -87,7 +88,7 @@ class Run:
         self._accepted = self._clock()
         self._deadline = self._accepted + timeout if timeout is not None else None
         self._attempts: list[Attempt] = []
-        self._at = self._tries = self._recoveries = 0
+        self._at = self._tries = self._recoveries = self._renewals = 0
         self._waited = 0.0
         self._dispatched: float | None = None
         self._first_token: float | None = None
@@ -285,7 +286,7 @@ class Run:
         if not self._more or not self._may_fail_over(failure):
             raise self._final(failure)
         self._desk.failed_over(this.candidate)
-        self._at, self._tries, self._recoveries = self._at + 1, 0, 0
+        self._at, self._tries, self._recoveries, self._renewals = self._at + 1, 0, 0, 0
         return 0.0
 
     @property
@@ -296,7 +297,13 @@ class Run:
         if not isinstance(error, ResponseError):
             return False
         try:
-            return await self._desk.provider(this.candidate.provider).recover(error)
+            provider = self._desk.provider(this.candidate.provider)
+            if isinstance(error, Authentication):
+                # A program that makes a new token each time would else be asked again and again.
+                if self._renewals >= provider.keys:
+                    return False
+                self._renewals += 1
+            return await provider.recover(error)
         except ProviderError:
             return False  # the first error tells more than why its cure failed
 

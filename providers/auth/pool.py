@@ -50,6 +50,9 @@ class KeyPool:
     def __repr__(self) -> str:
         return f"KeyPool({self.describe()!r})"
 
+    def __len__(self) -> int:
+        return len(self._slots)
+
     @property
     def configured(self) -> bool:
         """Whether anything is named that should give a key."""

@@ -94,6 +94,7 @@ class HttpProvider(AiProvider):
             provider=name,
             clock=time.monotonic,
         )
+        self.keys = len(self.key)
         for value in settings.headers.values():
             context.redactor.learn(value)
 

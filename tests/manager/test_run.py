@@ -180,6 +180,18 @@ async def test_an_explicit_provider_has_no_configured_fallback(waits: list[float
     assert b.requests == []
 
 
+async def test_a_key_is_renewed_once_a_request() -> None:
+    a = ScriptedProvider("a", [[Authentication("no", status=401)]] * 5, recoveries=5)
+    run = manager_of(ONE, a).stream(ask(), Target())
+    with pytest.raises(Authentication):
+        await gather(run)
+    assert len(a.requests) == 2
+    pool = ScriptedProvider("a", [[Authentication("no", status=401)]] * 2 + [ANSWER], recoveries=5)
+    pool.keys = 3
+    await gather(manager_of(ONE, pool).stream(ask(), Target()))
+    assert len(pool.requests) == 3
+
+
 async def test_a_recovery_is_sent_at_once_and_not_counted_as_a_retry() -> None:
     a = ScriptedProvider("a", [[Authentication("old key", status=401)], ANSWER], recoveries=1)
     run = manager_of(ONE, a).stream(ask(), Target())
