@@ -107,7 +107,9 @@ class InlineEngine:
         work = self._loop.create_task(self._work(ask))
         self._running[ask.uri] = work
         try:
-            return await work
+            text = await work
+            # A change may have come between the end of the work and this turn of the loop.
+            return text if ask.is_current() else ""
         except asyncio.CancelledError:
             me = asyncio.current_task()
             if me is not None and me.cancelling():
@@ -157,7 +159,7 @@ class InlineEngine:
         if "\r\n" in ask.source:
             shown = shown.replace("\n", "\r\n")
         self._answers.store(ask.uri, ask.source, ask.offset, shown, aim)
-        return shown if ask.is_current() else ""
+        return shown
 
     def _is_wanted(self, ask: Ask, settings: InlineSettings) -> bool:
         return (

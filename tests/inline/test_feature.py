@@ -78,6 +78,36 @@ async def test_a_change_in_the_same_read_makes_the_request_stale(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("turns", range(16))
+async def test_whenever_a_change_comes_nothing_stale_comes_after_it(
+    turns: int, tmp_path: Path, asked: Asked
+) -> None:
+    gate = asked.gate = Gate()
+    async with Typist(tmp_path) as editor:
+        editor.open("x = |")
+        id = editor.ask()
+        await gate.reached.wait()
+        gate.open.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert editor.session is not None
+        on_its_way = editor.session.inline_counts._made > 0  # nothing can call it back
+        editor.change(0, 1, "total")
+        items = await editor.items(id)
+        assert on_its_way or items == []
+
+
+@pytest.mark.asyncio
+async def test_a_document_that_was_closed_is_forgotten(tmp_path: Path, asked: Asked) -> None:
+    async with Typist(tmp_path) as editor:
+        for count in (1, 2):
+            editor.open("x = |")
+            assert await editor.shown() == "done"
+            editor.notify("textDocument/didClose", {"textDocument": {"uri": editor.uri}})
+            assert len(asked.requests) == count
+
+
+@pytest.mark.asyncio
 async def test_the_clients_own_cancel_is_answered_as_one(tmp_path: Path, asked: Asked) -> None:
     gate = asked.gate = Gate()
     async with Typist(tmp_path) as editor:
@@ -325,6 +355,20 @@ async def test_a_failure_is_an_empty_answer_and_then_silence(
     assert [r.message for r in caplog.records if "slow down" in r.message] == [
         "completion while typing: scripted: slow down"
     ]
+
+
+@pytest.mark.asyncio
+async def test_a_long_wait_before_a_retry_is_not_waited_for(tmp_path: Path, asked: Asked) -> None:
+    def fail(request: Any) -> str:
+        raise ResponseError("slow down", kind="rateLimit", retryable=True, retry_after=4.0)
+
+    asked.answer = fail
+    async with Typist(tmp_path) as editor:
+        editor.open("x = |")
+        began = asyncio.get_running_loop().time()
+        assert await editor.shown() is None
+        assert asyncio.get_running_loop().time() - began < 2.0
+    assert len(asked.requests) == 1
 
 
 @pytest.mark.asyncio

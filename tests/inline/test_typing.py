@@ -11,6 +11,7 @@ import pytest
 from sidecar.framing import FrameDecoder
 from tests.inline.conftest import Asked
 from tests.inline.typist import Typist
+from tests.sidecar.scripted import Gate
 
 KEYS = 200
 INTERVAL = 0.030
@@ -90,6 +91,28 @@ async def test_the_model_is_asked_when_the_debounce_is_over(tmp_path: Path, aske
             waits.append((sent[-1] - began) * 1000)
     assert min(waits) >= 39
     assert statistics.median(waits) <= 45, waits
+
+
+@pytest.mark.asyncio
+async def test_a_slow_typist_is_waited_for_longer(tmp_path: Path, asked: Asked) -> None:
+    loop = asyncio.get_running_loop()
+    gate = asked.gate = Gate()
+    async with Typist(tmp_path, inline={"debounceMs": 40}) as editor:
+        editor.open("x = |")
+        for _ in range(3):  # each goes on typing while the model is at it
+            gate.reached.clear()
+            editor.type("a")
+            id = editor.ask()
+            await gate.reached.wait()
+            editor.type("b")
+            assert await editor.items(id) == []
+        gate.reached.clear()
+        began = loop.time()
+        editor.ask()
+        await gate.reached.wait()
+        assert loop.time() - began > 0.1
+        gate.open.set()
+        await editor.read()
 
 
 @pytest.mark.asyncio
