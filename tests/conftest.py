@@ -45,3 +45,17 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_ledger_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """What tests spend is not booked where `ai-sidecar usage` looks."""
     monkeypatch.setenv("AI_SIDECAR_LEDGER", "off")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """In CI a skip is a failure: what a newcomer's machine may lack, .ci/run installs."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if os.environ.get("CI") and skipped:
+        terminalreporter.write_line(f"{len(skipped)} skipped, which CI does not allow", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """See `pytest_terminal_summary`."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
