@@ -93,7 +93,8 @@ TEMPLATE = """\
 #enabled = true
 #provider = "mistral"
 #model = "codestral-latest"
-#mode = "auto"           # fim, chat
+#mode = "auto"           # fim, chat; auto: as the provider says of its model
+#fimTemplate = "<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>"   # a raw prompt
 #debounceMs = 150
 #maxTokens = 128
 #languages = { markdown = false }
