@@ -25,6 +25,7 @@ from pygls.protocol import (
 )
 
 from sidecar.about import NAME, VERSION
+from sidecar.documents import use_in
 from sidecar.envelope import (
     METHOD_NOT_FOUND,
     REQUEST_CANCELLED,
@@ -138,6 +139,7 @@ class LspBridge:
         handler = self._handler("initialize")
         future = self._execute(0, handler, message.params)
         self.initialize_result = self._protocol._converter.unstructure(future.result())  # pyright: ignore[reportPrivateUsage]
+        use_in(self.server.workspace)
 
     def request(self, message_id: Id, method: str, params: object) -> None:
         """Handle a request; it is answered here or when its handler is done."""

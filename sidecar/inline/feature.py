@@ -49,8 +49,9 @@ class InlineFeature:
         place = types.Range(position, position)
         if document is None:
             return _Request(None, place)
+        arrived = asyncio.get_running_loop().time()
         source, head = document.source, ""
-        offset = document.offset_at_position(position)
+        offset = min(document.offset_at_position(position), len(source))
         selected = params.context.selected_completion_info
         if selected is not None:
             start = document.offset_at_position(selected.range.start)
@@ -73,7 +74,7 @@ class InlineFeature:
             language=document.language_id or "",
             source=shown,
             offset=offset,
-            arrived=asyncio.get_running_loop().time(),
+            arrived=arrived,
             is_current=is_current,
             invoked=params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
         )

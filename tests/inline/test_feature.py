@@ -244,6 +244,33 @@ async def test_positions_are_counted_as_agreed(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("separator", ["\f", "\v", "\x1c", "\x85", "\u2028"])
+async def test_what_only_python_takes_for_a_line_end_is_none(
+    separator: str, tmp_path: Path, asked: Asked
+) -> None:
+    async with Typist(tmp_path) as editor:
+        editor.open(f"a = 1\n{separator}\nb = 2{separator}\nc = |\nd = 4")
+        editor.type("3 + ")
+        assert await editor.shown() == "done"
+    text = asked.requests[0].messages[0].content[0].text  # type: ignore[union-attr]
+    assert text.endswith(f"b = 2{separator}\nc = 3 + <|cursor|>\nd = 4")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("text", ["😀\n|", "|", "\n|", "a\r\n|", "😀|"])
+async def test_the_end_of_the_document(text: str, tmp_path: Path, asked: Asked) -> None:
+    async with Typist(tmp_path) as editor:
+        editor.open(text)
+        editor.type("x")
+        assert await editor.shown() == "done"
+        editor.type("y")
+        await editor.shown()
+    before = text.replace("|", "").replace("\r", "")
+    seen = [r.messages[0].content[0].text for r in asked.requests]  # type: ignore[union-attr]
+    assert seen[0].endswith(f"{before}x<|cursor|>") and seen[1].endswith(f"{before}xy<|cursor|>")
+
+
+@pytest.mark.asyncio
 async def test_the_selected_item_is_what_the_completion_goes_on_from(
     tmp_path: Path, asked: Asked
 ) -> None:
