@@ -166,9 +166,9 @@ class _Ask:
             self._screen.status(status.message)
 
     def _message(self, data: bytes) -> None:
-        self._screen.note(
-            f"ai-sidecar: {one_line(msgspec.json.decode(data, type=_Status).message)}"
-        )
+        # Always: a typo in the configuration may mean that somebody else answers than was meant.
+        message = one_line(msgspec.json.decode(data, type=_Status).message)
+        self._screen.note(message, always=True)
 
     def _interrupt(self) -> None:
         """Ctrl-C: the first cancels the request and awaits its answer, the second ends it all."""

@@ -27,6 +27,16 @@ def test_the_answer_and_nothing_else_is_on_stdout(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "hello there, Zürich ☕\n", "")
 
 
+def test_what_is_wrong_with_the_configuration_is_told(tmp_path: Path) -> None:
+    """Also where nobody looks at a terminal: with a typo, another provider may answer."""
+    file = tmp_path / "config.toml"
+    file.write_text('defualt = "x"\n')
+    env = home_environment(tmp_path) | {"AI_SIDECAR_CONFIG": str(file)}
+    done = ask(tmp_path, "-p", "mock", "hello", env=env)
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+    assert done.stderr == "ai-sidecar: defualt: unknown key: did you mean `default`?\n"
+
+
 def test_piped_text_and_files_are_added_to_the_prompt(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("print('``` in it')\n")
     done = ask(tmp_path, "-p", "mock", "explain", "-f", "a.py", piped="+ a diff\n")
