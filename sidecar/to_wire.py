@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from protocol import ai
+from providers.base import Model
 from providers.errors import Attempt, ProviderError
 from providers.types import (
     ChatRequest,
@@ -131,6 +132,29 @@ def result(outcome: Outcome, *, text_was_sent: bool) -> ai.CompletionResult:
         or UNSET,
         citations=[ai.CitationItem(c.url, c.title) for c in response.citations] or UNSET,
         code=[ai.CodeItem(c.language, c.code, c.output) for c in response.code] or UNSET,
+    )
+
+
+def model_info(model: Model) -> ai.ModelInfo:
+    """Return what the editor is told of a model."""
+    has, price = model.features, model.price
+    return ai.ModelInfo(
+        id=model.id,
+        provider=model.provider,
+        context_window=model.context_window,
+        max_output_tokens=model.max_output_tokens,
+        supports=ai.ModelSupports(
+            streaming=has.streaming,
+            tools=has.tools,
+            vision=has.vision,
+            reasoning=has.reasoning,
+            prompt_cache=has.prompt_cache,
+            fim=has.fim,
+        ),
+        source=model.source,
+        price=UNSET
+        if price is None
+        else ai.ModelPrice(price.input, price.output, price.cache_read, price.cache_write),
     )
 
 

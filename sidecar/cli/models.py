@@ -5,10 +5,11 @@ import os
 
 import msgspec
 
-from protocol import ai
-from providers.base import Model, Price
+from protocol.ai import ModelsResult
+from providers.base import Model
 from providers.errors import ProviderError
 from providers.manager import ProviderManager
+from sidecar import to_wire
 from sidecar.cli import output
 from sidecar.cli.output import FAILED, OK
 from sidecar.config import ConfigStore
@@ -30,7 +31,7 @@ def run(argv: list[str]) -> int:
     for error in failed:
         output.complain(error.message)
     if args.json:
-        result = ai.ModelsResult([_info(model) for model in models])
+        result = ModelsResult([to_wire.model_info(model) for model in models])
         output.raw(msgspec.json.format(msgspec.json.encode(result), indent=2))
         return FAILED if failed else OK
     if not models and not failed:
@@ -88,20 +89,3 @@ def _tokens(count: int | None) -> str:
     if count is None:
         return ""
     return f"{count // 1000}k" if count >= 10_000 else str(count)
-
-
-def _info(model: Model) -> ai.ModelInfo:
-    features = {name: getattr(model.features, name) for name in model.features.__struct_fields__}
-    return ai.ModelInfo(
-        id=model.id,
-        provider=model.provider,
-        context_window=model.context_window,
-        max_output_tokens=model.max_output_tokens,
-        supports=ai.ModelSupports(**features),
-        source=model.source,
-        price=msgspec.UNSET if model.price is None else _price(model.price),
-    )
-
-
-def _price(price: Price) -> ai.ModelPrice:
-    return ai.ModelPrice(price.input, price.output, price.cache_read, price.cache_write)
