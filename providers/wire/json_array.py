@@ -4,9 +4,9 @@ The rules are RFC 8259's. Only what separates the elements is looked at: strings
 an element is JSON is for its reader to find out. A body that is a single object (an error document)
 is one element, and so is an object that a gateway put `data:` before.
 
-The scan never looks at a byte twice: it stops in one of three states and goes on from there.
-Strings and everything else without a brace are passed over by possessive regular expressions, so
-that the loop in Python takes one step per brace, not one per byte.
+The scan stops in one of three states and goes on from there, so its work grows with the bytes only.
+Strings and everything else without a brace are passed over by regular expressions, so that the loop
+in Python takes one step per brace, not one per byte.
 """
 
 import re
@@ -19,12 +19,15 @@ ELEMENT_LIMIT = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _PREFIX = b"data:"
 _GAP = re.compile(rb"[ \t\r\n,]*+")
-# Inside a string, up to its closing quote or an escape that is cut.
-_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-# Outside strings, over whole strings, up to a brace or a string that is cut.
-_PLAIN = re.compile(rb'[^"{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}]*+)*+', re.DOTALL)
+# Classes are possessive, groups are not: those match wrongly in CPython 3.11.0 to 3.11.4
+# (python/cpython#106052), and Debian 12 has 3.11.2. Their counts are bounded because what a group
+# may give back is remembered; the loop goes on where a bound stopped one.
+# Inside a string, up to its closing quote, an escape that is cut, or the bound.
+_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+){0,1000}', re.DOTALL)
+# Outside strings, over whole strings, up to a brace or a string that is cut or has many escapes.
+_PLAIN = re.compile(rb'[^"{}]*+(?:"[^"\\]*+(?:\\.[^"\\]*+){0,100}"[^"{}]*+){0,100}', re.DOTALL)
 
-_QUOTE, _OPEN, _CLOSE, _ARRAY, _END = b'"{}[]'
+_QUOTE, _OPEN, _CLOSE, _ARRAY, _END, _ESCAPE = b'"{}[]\\'
 
 
 class JsonStreamParser:
@@ -153,8 +156,10 @@ class JsonStreamParser:
                 break
             byte = data[at]
             if self._in_string:
-                if byte != _QUOTE:  # an escape that is cut: look at it again
-                    break
+                if byte == _ESCAPE:
+                    if at + 1 == size:  # cut: look at it again
+                        break
+                    continue
                 self._in_string = False
             elif byte == _QUOTE:
                 self._in_string = True

@@ -147,3 +147,19 @@ def test_the_work_grows_with_the_bytes_only() -> None:
     ((_, element),) = parser.feed(b'"}]')
     assert len(element) > 2_000_000 and parser.closed
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"many escapes": '\\"' * 5000, "}": "after {"},
+        {f"{n}": '\\"}' for n in range(500)},
+        {"escapes": "\n" * 101, "at the bound": "\n" * 100, "below": "\n" * 99, "{": "\n" * 1001},
+    ],
+    ids=["one long string", "many strings", "around the bounds"],
+)
+def test_more_escapes_and_strings_than_one_match_takes(item: dict[str, str]) -> None:
+    part = json.dumps(item).encode()
+    body = b"[" + part + b"," + part + b"]"
+    assert parse(body, []) == ([part, part], True)
+    assert parse(body, list(range(0, len(body), 7))) == ([part, part], True)
