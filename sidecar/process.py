@@ -109,6 +109,7 @@ class Process:
         try:
             importlib.import_module("sidecar.services")
             then(self._open_session)
+            importlib.import_module("providers.vendors.base")  # httpx, before the first request
             importlib.import_module("sidecar.server")
             linecache.clearcache()  # attrs keeps the source it generated for every LSP type: 1.5 MB
             then(self._open_lsp)
