@@ -30,7 +30,7 @@ class UnknownFields:
         for name in decode(_top_level, params).keys() - self._known[method]:
             if (method, name) not in self._told and len(self._told) < _MOST:
                 self._told.add((method, name))
-                logger.warning("%s: unknown field %r was ignored", method, name[:80])
+                logger.info("%s: unknown field %r was ignored", method, name[:80])
 
 
 def _names(params: type[Struct]) -> frozenset[str]:

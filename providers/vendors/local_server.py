@@ -194,7 +194,8 @@ def _require_runtime() -> None:
     if importlib.util.find_spec(_RUNTIME) is None:
         raise NotConfigured(
             "the runtime of the local model is not installed. Run: "
-            f"{RUNTIME_COMMAND} (in a clone: pip install '.[local]', or uv sync --extra local)"
+            f"{RUNTIME_COMMAND} (in a clone: pip install '.[local]', or uv sync --extra local), "
+            "or set a provider's key, such as OPENAI_API_KEY"
         )
 
 
