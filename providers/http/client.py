@@ -16,7 +16,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -28,15 +28,18 @@ from providers.errors import (
     ProviderError,
     TimedOut,
 )
+from providers.http import faults
+from providers.http.address import Address, parse
 from providers.http.encoding import BadEncoding
-from providers.http.exchange import Bounds, TotalTimeout
-from providers.http.lean_httpx import httpx
-from providers.http.proxied import ProxiedTransports
+from providers.http.exchange import Bounds
 from providers.http.proxy import ProxyRules, without_password
 from providers.http.response import DirectResponse, HttpRequest, HttpResponse
 from providers.http.tls import BadBundle, explain, shared_context
 from providers.http.transport import Transport, head_of
 from providers.settings import HttpSettings, TimeoutSettings
+
+if TYPE_CHECKING:
+    from providers.http.proxied import ProxiedTransports
 
 __all__ = ["HttpClient", "HttpDescription", "HttpRequest", "HttpResponse"]
 
@@ -62,6 +65,7 @@ class HttpClient:
         self, http: HttpSettings, timeouts: TimeoutSettings, *, environ: Mapping[str, str]
     ) -> None:
         bundle = os.path.expanduser(http.ca_bundle) if http.ca_bundle else None
+        self._http = http
         self._timeouts = timeouts
         self._bundle = bundle
         self._environ = environ
@@ -71,11 +75,7 @@ class HttpClient:
             max_connections_per_origin=http.max_connections_per_origin,
             idle_seconds=http.idle_seconds,
         )
-        self._proxied = ProxiedTransports(
-            context=lambda: shared_context(bundle),
-            max_connections=http.max_connections_per_origin,
-            idle_seconds=http.idle_seconds,
-        )
+        self._proxied: ProxiedTransports | None = None
         self._places: dict[str, _Place] = {}
 
     async def send(
@@ -108,16 +108,15 @@ class HttpClient:
             asked = _Asked(place.host, place.shown_proxy, bounds)
             fields = _fields(request, place)
             if place.proxy is not None:
-                message = httpx.Request(
-                    request.method, place.url, headers=fields, content=request.body
-                )
                 fault = asked._replace(answered=True).fault
-                return await self._proxied.send(place.proxy, message, bounds, fault)
+                return await self._proxied_transports().send(
+                    place.proxy, request, fields, place.address, bounds, fault
+                )
             if request.body or request.method not in _BODILESS:
                 fields.append((b"Content-Length", b"%d" % len(request.body)))
             exchange = await self._transport.exchange(
-                self._transport.origin(place.url),
-                head_of(request.method, place.path, fields),
+                self._transport.origin(place.address),
+                head_of(request.method, place.address.target, fields),
                 request.body,
                 bounds,
                 head_only=request.method == "HEAD",
@@ -130,18 +129,20 @@ class HttpClient:
 
     def connections(self, origin_or_url: str) -> tuple[int, int]:
         """Return how many connections to this origin were opened, how many requests reused one."""
-        url = self._place(origin_or_url).url
-        opened, reused = self._proxied.connections(url)
-        direct = self._transport.known_origin(url)
+        address = self._place(origin_or_url).address
+        opened = reused = 0
+        if self._proxied is not None:
+            opened, reused = self._proxied.connections(address)
+        direct = self._transport.known_origin(address)
         if direct is not None:
             return opened + direct.opened, reused + direct.reused
         return opened, reused
 
     def keep_warm(self, url: str, seconds: float) -> None:
         """Keep a connection to `url`'s origin for `seconds` after each use; not through a proxy."""
-        parsed = self._place(url).url
-        if self._proxy(parsed) is None:
-            self._transport.origin(parsed).keep_warm(seconds)
+        address = self._place(url).address
+        if self._proxy(address) is None:
+            self._transport.origin(address).keep_warm(seconds)
 
     def describe(self) -> HttpDescription:
         """Return the proxies and the CA in use."""
@@ -157,32 +158,43 @@ class HttpClient:
     async def aclose(self) -> None:
         """Close every connection, those in use too."""
         await self._transport.aclose()
-        await self._proxied.aclose()
+        if self._proxied is not None:
+            await self._proxied.aclose()
 
     def _place(self, text: str) -> "_Place":
         place = self._places.get(text)
         if place is None:
-            url = httpx.URL(text)
-            proxy = self._proxy(url)
+            address = parse(text)
+            proxy = self._proxy(address)
             shown = None if proxy is None else without_password(proxy)
             if len(self._places) >= _URLS_KEPT:
                 self._places.clear()
-            place = self._places[text] = _Place(url, _host(url), url.raw_path, proxy, shown)
+            place = self._places[text] = _Place(address, _host(address), proxy, shown)
         return place
 
-    def _proxy(self, url: httpx.URL) -> str | None:
+    def _proxy(self, address: Address) -> str | None:
         if not self._rules.by_scheme:
             return None
-        port = url.port or (443 if url.scheme == "https" else 80)
-        return self._rules.proxy_for(url.scheme, url.raw_host.decode("ascii"), port)
+        return self._rules.proxy_for(address.scheme, address.host, address.connect_port)
+
+    def _proxied_transports(self) -> "ProxiedTransports":
+        """Return the way through proxies. httpx is imported here, by who has a proxy."""
+        if self._proxied is None:
+            from providers.http.proxied import ProxiedTransports
+
+            self._proxied = ProxiedTransports(
+                context=lambda: shared_context(self._bundle),
+                max_connections=self._http.max_connections_per_origin,
+                idle_seconds=self._http.idle_seconds,
+            )
+        return self._proxied
 
 
 class _Place(NamedTuple):
     """What is the same for every request to one URL."""
 
-    url: httpx.URL
+    address: Address
     host: str
-    path: bytes
     proxy: str | None
     shown_proxy: str | None
 
@@ -198,7 +210,7 @@ def _fields(request: HttpRequest, place: _Place) -> list[tuple[bytes, bytes]]:
             raise NotConfigured(f"the value of the header {name!r} is not text") from None
     names = {name.lower() for name, _ in headers}
     if b"host" not in names:
-        headers.insert(0, (b"Host", place.url.netloc))
+        headers.insert(0, (b"Host", place.address.netloc))
     if b"user-agent" not in names:
         headers.append((b"User-Agent", USER_AGENT))
     if b"accept" not in names:
@@ -210,10 +222,9 @@ def _fields(request: HttpRequest, place: _Place) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def _host(url: httpx.URL) -> str:
+def _host(address: Address) -> str:
     """Return the host as a message names it: with its port, if that is not the usual one."""
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    return f"{host}:{url.port}" if url.port is not None else host
+    return address.netloc.decode("ascii")
 
 
 # --- Foreign exceptions --------------------------------------------------------------
@@ -329,19 +340,18 @@ def _bad_url(asked: _Asked, _: Exception) -> ProviderError:
 
 
 _FAULTS: dict[type[BaseException], Callable[[_Asked, Exception], ProviderError]] = {
-    httpx.ConnectTimeout: _connect_timeout,
-    httpx.PoolTimeout: _pool_timeout,
-    httpx.WriteTimeout: _write_timeout,
-    httpx.ReadTimeout: _read_timeout,
-    TotalTimeout: _total_timeout,
-    httpx.ConnectError: _connect_failed,
-    httpx.ProxyError: _proxy_failed,
-    httpx.NetworkError: _disconnected,
-    httpx.RemoteProtocolError: _protocol,
-    httpx.LocalProtocolError: _not_configured,
-    httpx.UnsupportedProtocol: _bad_url,
-    httpx.InvalidURL: _bad_url,
-    httpx.DecodingError: _malformed,
+    faults.ConnectTimeout: _connect_timeout,
+    faults.PoolTimeout: _pool_timeout,
+    faults.WriteTimeout: _write_timeout,
+    faults.ReadTimeout: _read_timeout,
+    faults.TotalTimeout: _total_timeout,
+    faults.ConnectError: _connect_failed,
+    faults.ProxyError: _proxy_failed,
+    faults.NetworkError: _disconnected,
+    faults.RemoteProtocolError: _protocol,
+    faults.LocalProtocolError: _not_configured,
+    faults.InvalidURL: _bad_url,
+    faults.DecodingError: _malformed,
     BadEncoding: _malformed,
     BadBundle: _not_configured,
     ImportError: _not_configured,  # httpx's way to say that SOCKS support is not installed

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import httptools
 
+from providers.http import faults
 from providers.http.exchange import HIGH_WATER, Exchange
-from providers.http.lean_httpx import httpx
 
 # Far above what services send (about 2 kB, 30 fields), far below what would hurt. Node allows
 # 16 kB of head, nginx 32 kB of a line, curl 100 kB of a line and 300 kB in all.
@@ -83,7 +83,7 @@ class Connection(asyncio.Protocol):
     async def send(self, exchange: Exchange, head: bytes, body: bytes) -> None:
         """Write the request and wait for the head of its answer, which `exchange` then has.
 
-        Raises `httpx.TransportError`s; the connection is gone then, as it is when cancelled.
+        Raises `faults.TransportFault`s; the connection is gone then, as it is when cancelled.
         """
         transport = self._transport
         assert transport is not None and self.usable
@@ -203,11 +203,11 @@ class Connection(asyncio.Protocol):
         if not self._gone:
             self._leave()
         if exchange is not None:
-            error: httpx.TransportError
+            error: faults.TransportFault
             if exc is None:
-                error = httpx.RemoteProtocolError("the connection was closed before the end")
+                error = faults.RemoteProtocolError("the connection was closed before the end")
             else:
-                error = httpx.ReadError(f"the connection broke: {exc}")
+                error = faults.ReadError(f"the connection broke: {exc}")
                 error.__cause__ = exc
             exchange.fail(error)
 
@@ -300,7 +300,7 @@ class Connection(asyncio.Protocol):
         if isinstance(cause, httptools.HttpParserUpgrade):
             cause = Refused("the answer switches to another protocol, unasked")
         said = str(cause) if isinstance(cause, Refused) else f"it is not HTTP/1.1 ({cause})"
-        refused = httpx.DecodingError(said)
+        refused = faults.DecodingError(said)
         refused.__cause__ = cause
         exchange.fail(refused)
         self.abort()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Generic, Protocol, TypeVar
 
-from providers.http.lean_httpx import httpx
+from providers.http import faults
 
 RESERVE = 64
 """Files that are left to the rest of the process: pipes, the ledger, the log, commands that print
@@ -81,7 +81,7 @@ class Descriptors(Generic[L]):
     async def take(self, holder: Holder[L], until: float | None) -> L | None:
         """Wait for one; or for a connection of `holder` itself, which is then returned.
 
-        `until` is a time of the loop's clock. Raises `httpx.PoolTimeout`.
+        `until` is a time of the loop's clock. Raises `faults.PoolTimeout`.
         """
         waiter: asyncio.Future[L | None] = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = holder
@@ -93,7 +93,7 @@ class Descriptors(Generic[L]):
             if waiter.done() and not waiter.cancelled():
                 self._returned(holder, waiter.result())
             if isinstance(error, TimeoutError):
-                raise httpx.PoolTimeout(f"all {self.most:.0f} sockets are in use") from None
+                raise faults.PoolTimeout(f"all {self.most:.0f} sockets are in use") from None
             raise
 
     def _returned(self, holder: Holder[L], handed: L | None) -> None:
@@ -141,7 +141,7 @@ def none_left(error: BaseException) -> bool:
 
 
 async def pause(until: float | None) -> None:
-    """Let others close files. Raises `httpx.PoolTimeout` once `until` (loop time) has passed."""
+    """Let others close files. Raises `faults.PoolTimeout` once `until` (loop time) has passed."""
     await asyncio.sleep(SHORTAGE_PAUSE)
     if until is not None and asyncio.get_running_loop().time() >= until:
-        raise httpx.PoolTimeout("the system has no file descriptor left")
+        raise faults.PoolTimeout("the system has no file descriptor left")

@@ -8,7 +8,7 @@ neither HTTP syntax nor sockets.
 import asyncio
 from typing import Literal, NamedTuple, Protocol
 
-from providers.http.lean_httpx import httpx
+from providers.http import faults
 
 Phase = Literal["upload", "firstByte", "idle", "total"]
 
@@ -21,10 +21,6 @@ LINGER = 0.25
 normally in the same packet; more than a round trip is not worth the connection."""
 
 
-class TotalTimeout(httpx.TimeoutException):
-    """The bound on the whole request, which httpx itself does not have, has passed."""
-
-
 class Bounds(NamedTuple):
     """Seconds; None: no bound. `total` is counted from the call, connecting included."""
 
@@ -34,19 +30,6 @@ class Bounds(NamedTuple):
     first_byte: float | None
     idle: float | None
     total: float | None
-
-    @classmethod
-    def of(cls, given: "dict[str, float | None]") -> "Bounds":
-        """Return the bounds of httpx's `timeout` extension, which knows no total."""
-        read = given.get("read")
-        return cls(
-            connect=given.get("connect"),
-            pool=given.get("pool"),
-            write=given.get("write"),
-            first_byte=read,
-            idle=read,
-            total=None,
-        )
 
 
 class Channel(Protocol):
@@ -196,7 +179,7 @@ class Exchange:
     async def receive(self) -> bytes:
         """Return what has arrived since the last call, or b"" at the end.
 
-        Raises what the connection failed with (an `httpx.TransportError`). Cancelled, it closes.
+        Raises what the connection failed with (a `faults.TransportFault`). Cancelled, it closes.
         """
         while True:
             if self.pieces:
@@ -215,7 +198,7 @@ class Exchange:
         """Drop what is left. An answer not yet whole costs its connection, at once."""
         channel = self._channel
         if channel is not None:
-            self.fail(httpx.ReadError("the answer was closed by its reader"))
+            self.fail(faults.ReadError("the answer was closed by its reader"))
             channel.abort()
         self.pieces.clear()
 
@@ -271,12 +254,12 @@ class Exchange:
     def _expire(self, phase: Phase) -> None:
         channel = self._channel
         if phase == "total":
-            self.fail(TotalTimeout("the whole request took too long"))
+            self.fail(faults.TotalTimeout("the whole request took too long"))
         elif phase == "upload":
-            self.fail(httpx.WriteTimeout("the request was not taken in time"))
+            self.fail(faults.WriteTimeout("the request was not taken in time"))
         elif phase == "firstByte":
-            self.fail(httpx.ReadTimeout("no answer in time"))
+            self.fail(faults.ReadTimeout("no answer in time"))
         else:
-            self.fail(httpx.ReadTimeout("the answer stopped"))
+            self.fail(faults.ReadTimeout("the answer stopped"))
         if channel is not None:
             channel.abort()

@@ -10,11 +10,10 @@ import ssl
 from collections import OrderedDict
 from collections.abc import Callable
 
+from providers.http import faults
 from providers.http.connection import Connection
 from providers.http.descriptors import Descriptors, none_left, pause
 from providers.http.dial import dial
-from providers.http.exchange import TotalTimeout
-from providers.http.lean_httpx import httpx
 
 WARM_CONNECT_SECONDS = 10.0
 CLOSED = "the client has been closed"
@@ -66,12 +65,12 @@ class Origin:
         """Return a connection: idle (unless `fresh`), or a new one; within the bound of the origin.
 
         `wait` and `connect` are times of the loop's clock until which to wait for a place and, from
-        then on, seconds to connect (TLS included). Raises `httpx.PoolTimeout`, `ConnectTimeout`,
+        then on, seconds to connect (TLS included). Raises `faults.PoolTimeout`, `ConnectTimeout`,
         `ConnectError`.
         """
         while True:
             if self._closed:
-                raise httpx.ConnectError(CLOSED)
+                raise faults.ConnectError(CLOSED)
             if not fresh and (idle := self.idle_connection()) is not None:
                 return idle
             handed = await self._place_and_descriptor(wait)
@@ -80,7 +79,7 @@ class Origin:
                 return handed
             try:
                 return await self._connect(server_name, wait, connect)
-            except httpx.ConnectError as error:
+            except faults.ConnectError as error:
                 if not none_left(error.__cause__ or error):
                     raise
             await pause(wait)
@@ -100,7 +99,7 @@ class Origin:
                 handed = await self._descriptors.take(self, until)
                 if handed is None and self._closed:
                     self._descriptors.give_back()
-                    raise httpx.ConnectError(CLOSED)
+                    raise faults.ConnectError(CLOSED)
                 if handed is None:
                     return None
                 if handed.usable:
@@ -122,7 +121,7 @@ class Origin:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._give_back(waiter.result())
             if isinstance(error, TimeoutError):
-                raise httpx.PoolTimeout(
+                raise faults.PoolTimeout(
                     f"all {self._limit} connections are in use (http.maxConnectionsPerOrigin)"
                 ) from None
             raise
@@ -147,14 +146,14 @@ class Origin:
         except BaseException as error:
             connection.abort()
             if isinstance(error, TimeoutError) and total_first:
-                raise TotalTimeout("the whole request took too long") from error
+                raise faults.TotalTimeout("the whole request took too long") from error
             if isinstance(error, TimeoutError):
-                raise httpx.ConnectTimeout("connecting took too long") from error
+                raise faults.ConnectTimeout("connecting took too long") from error
             if isinstance(error, (OSError, UnicodeError)):
-                raise httpx.ConnectError(str(error)) from error
+                raise faults.ConnectError(str(error)) from error
             raise
         if not connection.usable:
-            raise httpx.ConnectError("the connection was closed as soon as it was made")
+            raise faults.ConnectError("the connection was closed as soon as it was made")
         self.opened += 1
         return connection
 
@@ -190,7 +189,7 @@ class Origin:
         try:
             self._places += 1
             connection = await self._connect(None, None, WARM_CONNECT_SECONDS)
-        except httpx.TransportError:
+        except faults.TransportFault:
             return  # nobody waits for it; the next request finds out by itself
         self.released(connection)
 
@@ -262,7 +261,7 @@ class Origin:
         self._closed = True
         for waiter in self._waiters:
             if not waiter.done():
-                waiter.set_exception(httpx.ConnectError(CLOSED))
+                waiter.set_exception(faults.ConnectError(CLOSED))
         self._waiters.clear()
         if self._sweeper is not None:
             self._sweeper.cancel()

@@ -1,16 +1,19 @@
 """Requests through a proxy: httpx's own transport, behind the same answers as the direct path.
 
-httpcore (and anyio with it) is imported when the first such request is made, and only then.
-Correctness matters more here than microseconds. It knows nothing of how a proxy is chosen.
+The only user of httpx, and imported by the first such request: without a proxy none of httpx,
+httpcore and anyio is in memory. Correctness matters more here than microseconds. It knows nothing
+of how a proxy is chosen, and lets no exception of httpx out.
 """
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from providers.http.exchange import Bounds, Phase, TotalTimeout
+from providers.http import faults
+from providers.http.address import Address
+from providers.http.exchange import Bounds, Phase
 from providers.http.lean_httpx import httpx
-from providers.http.response import Fault, HttpResponse, header_mapping
+from providers.http.response import Fault, HttpRequest, HttpResponse, header_mapping
 
 
 class ProxiedTransports:
@@ -30,35 +33,46 @@ class ProxiedTransports:
             keepalive_expiry=idle_seconds,
         )
         self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
-        self._counts: dict[str, list[int]] = {}
+        self._counts: dict[tuple[str, str, int | None], list[int]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     async def send(
-        self, proxy: str, request: httpx.Request, bounds: Bounds, fault: Fault
+        self,
+        proxy: str,
+        request: HttpRequest,
+        fields: list[tuple[bytes, bytes]],
+        address: Address,
+        bounds: Bounds,
+        fault: Fault,
     ) -> "ProxiedResponse":
         """Send through `proxy` and return once the head is there.
 
-        Raises httpx's errors, and `ImportError` when SOCKS support is not installed.
+        Raises a `faults.TransportFault`, and `ImportError` when SOCKS support is not installed.
         """
         loop = asyncio.get_running_loop()
-        transport = self._transport(proxy)
         watch = _Watch(loop, bounds)
-        request.extensions = {"trace": watch.trace, "timeout": {}}
         try:
+            message = httpx.Request(
+                request.method, request.url, headers=fields, content=request.body
+            )
+            message.extensions = {"trace": watch.trace, "timeout": {}}
+            transport = self._transport(proxy)
             async with watch.timeout:
-                response = await transport.handle_async_request(request)
+                response = await transport.handle_async_request(message)
         except TimeoutError as error:
             raise watch.expired() from error
-        self._count(request.url, opened=watch.opened)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _ours(error) from error
+        self._count(address, opened=watch.opened)
         return ProxiedResponse(response, watch, self._dispose, fault)
 
-    def connections(self, url: httpx.URL) -> tuple[int, int]:
-        """Return how many connections were opened for `url`'s origin, and requests without one."""
-        opened, reused = self._counts.get(_origin(url), (0, 0))
+    def connections(self, address: Address) -> tuple[int, int]:
+        """Return how many connections were opened for this origin, and requests without one."""
+        opened, reused = self._counts.get(address.origin, (0, 0))
         return opened, reused
 
-    def _count(self, url: httpx.URL, *, opened: bool) -> None:
-        counts = self._counts.setdefault(_origin(url), [0, 0])
+    def _count(self, address: Address, *, opened: bool) -> None:
+        counts = self._counts.setdefault(address.origin, [0, 0])
         counts[0 if opened else 1] += 1
 
     def _transport(self, proxy: str) -> httpx.AsyncHTTPTransport:
@@ -124,13 +138,13 @@ class _Watch:
         self._phase = "idle"
         return asyncio.timeout_at(self._due(self._bounds.idle))
 
-    def expired(self) -> httpx.TimeoutException:
+    def expired(self) -> faults.TransportFault:
         """Return which bound it was that has passed."""
         if self._total_at is not None and self._loop.time() >= self._total_at:
-            return TotalTimeout("the whole request took too long")
+            return faults.TotalTimeout("the whole request took too long")
         if self._phase is None:
-            return httpx.ConnectTimeout("connecting through the proxy took too long")
-        return httpx.ReadTimeout("no answer in time")
+            return faults.ConnectTimeout("connecting through the proxy took too long")
+        return faults.ReadTimeout("no answer in time")
 
 
 class ProxiedResponse(HttpResponse):
@@ -190,6 +204,8 @@ class ProxiedResponse(HttpResponse):
             return b""
         except TimeoutError as error:
             raise self._watch.expired() from error
+        except httpx.HTTPError as error:
+            raise _ours(error) from error
 
     def close(self) -> None:
         if not self._closed:
@@ -207,5 +223,23 @@ async def _close(response: httpx.Response, body: AsyncIterator[bytes]) -> None:
     await response.aclose()
 
 
-def _origin(url: httpx.URL) -> str:
-    return f"{url.scheme}://{url.host}:{url.port}"
+_KINDS: dict[type[BaseException], type[faults.TransportFault]] = {
+    httpx.ConnectTimeout: faults.ConnectTimeout,
+    httpx.PoolTimeout: faults.PoolTimeout,
+    httpx.WriteTimeout: faults.WriteTimeout,
+    httpx.ReadTimeout: faults.ReadTimeout,
+    httpx.ConnectError: faults.ConnectError,
+    httpx.NetworkError: faults.NetworkError,
+    httpx.ProxyError: faults.ProxyError,
+    httpx.RemoteProtocolError: faults.RemoteProtocolError,
+    httpx.LocalProtocolError: faults.LocalProtocolError,
+    httpx.DecodingError: faults.DecodingError,
+    httpx.UnsupportedProtocol: faults.InvalidURL,
+    httpx.InvalidURL: faults.InvalidURL,
+}
+
+
+def _ours(error: Exception) -> faults.TransportFault:
+    """Return the fault of ours that one of httpx's errors stands for."""
+    kinds = (_KINDS[kind] for kind in type(error).__mro__ if kind in _KINDS)
+    return next(kinds, faults.TransportFault)(str(error))

@@ -45,7 +45,7 @@ async def test_while_resolving(client: HttpClient, monkeypatch: pytest.MonkeyPat
     task = asyncio.create_task(client.send(HttpRequest("GET", url, {})))
     await resolving.wait()
     await cancel(task)
-    assert client._transport.known_origin(client._place(url).url)._places == 0  # type: ignore[union-attr]
+    assert client._transport.known_origin(client._place(url).address)._places == 0  # type: ignore[union-attr]
 
 
 async def test_while_connecting(client: HttpClient, deaf_port: int) -> None:
@@ -53,7 +53,7 @@ async def test_while_connecting(client: HttpClient, deaf_port: int) -> None:
     task = asyncio.create_task(client.send(HttpRequest("GET", url, {})))
     await asyncio.sleep(0.02)
     await cancel(task)
-    assert client._transport.known_origin(client._place(url).url)._places == 0  # type: ignore[union-attr]
+    assert client._transport.known_origin(client._place(url).address)._places == 0  # type: ignore[union-attr]
 
 
 async def test_at_every_turn_of_connecting(client: HttpClient, serve: Serve) -> None:

@@ -8,9 +8,8 @@ import pytest
 from providers.errors import ConnectFailed, Disconnected, NotConfigured, ProviderError
 from providers.http.client import HttpClient, HttpRequest
 from providers.http.plain import check_plain_http, is_loopback
-from providers.http.tls import shared_context
-from providers.http.transport import Transport
 from tests.http.conftest import MakeClient, Serve
+from tests.http.httpx_seam import own_transport
 from tests.http.server import CLOSE, END, RESET, Gate, chunk, chunked, head, plain
 
 
@@ -150,10 +149,6 @@ def test_loopback() -> None:
 
 
 # --- Under httpx's own client -------------------------------------------------------
-
-
-def own_transport() -> Transport:
-    return Transport(context=lambda: shared_context(None))
 
 
 @pytest.mark.asyncio

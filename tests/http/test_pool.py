@@ -6,6 +6,7 @@ import time
 import pytest
 
 from providers.errors import ConnectFailed, Disconnected, TimedOut
+from providers.http.address import parse
 from providers.http.client import HttpClient, HttpRequest, HttpResponse
 from providers.http.connection import Connection
 from tests.http.conftest import MakeClient, Serve
@@ -41,9 +42,7 @@ async def fetch(client: HttpClient, server: RawServer, path: str = "") -> bytes:
 
 def in_use(client: HttpClient, server: RawServer) -> tuple[int, int, int]:
     """Return the origin's idle connections, places taken and waiters."""
-    import httpx
-
-    origin = client._transport.known_origin(httpx.URL(server.url))  # pyright: ignore[reportPrivateUsage]
+    origin = client._transport.known_origin(parse(server.url))  # pyright: ignore[reportPrivateUsage]
     assert origin is not None
     return len(origin._idle), origin._places, len(origin._waiters)  # pyright: ignore[reportPrivateUsage]
 

@@ -239,7 +239,9 @@ async def test_bad_bundle(make_client: MakeClient, tmp_path: Path, content: str 
     client = make_client(ca_bundle=str(path))
     with pytest.raises(NotConfigured, match=r"http\.caBundle: cannot use .*ca\.pem"):
         await client.send(HttpRequest("GET", "https://127.0.0.1:9/", {}))
-    assert client._transport.known_origin(client._place("https://127.0.0.1:9/").url)._places == 0  # type: ignore[union-attr]
+    assert (
+        client._transport.known_origin(client._place("https://127.0.0.1:9/").address)._places == 0
+    )  # type: ignore[union-attr]
 
 
 async def test_one_context_for_the_process(bundle: str) -> None:
