@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from providers.auth.env import without_keys
 from providers.auth.grants import GrantKeeper, wall_clock
 from providers.auth.helper import Answer, Failure, Order
 from providers.auth.helper_process import ask_helper
@@ -60,7 +61,7 @@ class AwsCredentials:
         named = profile if profile != environ.get("AWS_PROFILE") else None
         self._profile = profile
         self._static = None if named else _static(environ)
-        self._environ = child_environment(environ, http)
+        self._environ = child_environment(without_keys(environ, but=("AWS_",)), http)
         self._bundle = _expanded(http.ca_bundle)
         self._provider = provider
         self._redactor = Redactor()
@@ -142,7 +143,7 @@ class GoogleCredentials:
         now: Callable[[], float] = wall_clock,
     ) -> None:
         self._named = environ.get("GOOGLE_APPLICATION_CREDENTIALS")
-        self._environ = child_environment(environ, http)
+        self._environ = child_environment(without_keys(environ), http)
         self._bundle = _expanded(http.ca_bundle)
         self._provider = provider
         self._redactor = Redactor()

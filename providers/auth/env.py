@@ -142,6 +142,27 @@ def _configured(names: EnvNames, environ: Mapping[str, str]) -> bool:
     return any(all(environ.get(name) for name in group) for group in groups)
 
 
+def without_keys(environ: Mapping[str, str], *, but: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the environment for a program that is started: no provider's key is in it.
+
+    Kept are those that begin with one of `but`, and what people set for other programs, which may
+    be what this one is there to read (`gh auth token`, GITHUB_TOKEN; `aws`, AWS_SECRET_ACCESS_KEY).
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.upper() not in _SECRETS or name.upper().startswith(but)
+    }
+
+
+_SECRETS = frozenset(
+    name
+    for names in PROVIDER_ENV.values()
+    if names.configured_by != ()
+    for name in (*names.keys, *(v for _, variables in names.secrets for v in variables))
+)
+
+
 class EnvSetting(NamedTuple):
     """One setting that came from `variable`; `value` is never a secret."""
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from providers.auth.command import CommandFailed, run_command
+from providers.auth.env import without_keys
 from providers.auth.redact import Redactor
 from providers.errors import NotConfigured
 from providers.settings import Key, KeySource
@@ -40,6 +41,8 @@ class KeyResolver:
         self._env_names = env_names
         self._provider = provider
         self._redactor = Redactor()
+        if isinstance(self._source, str):
+            self._redactor.learn(self._source)  # before anybody could log the configuration
         self._key: str | None = None
         self._search: asyncio.Task[str] | None = None
         self._failure: NotConfigured | None = None
@@ -162,7 +165,7 @@ class KeyResolver:
 
     async def _from_command(self, argv: list[str]) -> str:
         try:
-            return await run_command(argv, environ=self._environ)
+            return await run_command(argv, environ=without_keys(self._environ))
         except CommandFailed as error:
             raise self._not_configured(
                 f"the command for the key ({self.describe()}) {self._redactor.mask(str(error))}"

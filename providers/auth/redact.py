@@ -5,6 +5,7 @@ Knows no provider; nothing here can be asked for a secret, and no repr shows one
 """
 
 import re
+from base64 import b64encode
 from urllib.parse import quote
 
 MASK = "[hidden]"
@@ -44,7 +45,7 @@ class Redactor:
         return "Redactor(…)"
 
     def learn(self, secret: str) -> None:
-        """Mask `secret` from now on, also where it stands percent-encoded in an address."""
+        """Mask `secret` from now on, also as it stands in an address, in JSON and in base64."""
         secret = secret.strip()
         if not _is_secret(secret):
             return
@@ -52,9 +53,9 @@ class Redactor:
         scheme, space, rest = secret.partition(" ")
         if space and scheme.lower() in ("bearer", "basic", "token"):
             self.learn(rest)  # the value of an Authorization header
-        encoded = quote(secret, safe="")
-        if encoded != secret:
-            _learned.add(encoded)
+        _learned.add(quote(secret, safe=""))
+        _learned.add(secret.replace("\\", "\\\\").replace('"', '\\"'))
+        _learned.add(b64encode(secret.encode(errors="replace")).decode())
 
     def mask(self, text: str) -> str:
         """Return `text` with every learned secret, and all that looks like one, hidden."""
