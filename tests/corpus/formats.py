@@ -15,6 +15,8 @@ from providers.dialects.anthropic_messages import AnthropicMessages
 from providers.dialects.base import Dialect
 from providers.dialects.bedrock_converse import BedrockConverse
 from providers.dialects.bedrock_invoke import BedrockInvoke
+from providers.dialects.gemini import Gemini, GeminiProfile
+from providers.dialects.ollama import Ollama
 from providers.dialects.openai_chat import ChatProfile, OpenAiChat
 from providers.dialects.openai_completions import OpenAiCompletions
 from providers.dialects.openai_responses import OpenAiResponses
@@ -149,6 +151,47 @@ MESSAGES = anthropic(lambda row: AnthropicMessages())
 CONVERSE = anthropic(lambda row: BedrockConverse())
 INVOKE = anthropic(invoke_dialect)
 
+GEMINI_FILTERED = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"}
+GEMINI_FINISH = {"MAX_TOKENS": "length"} | dict.fromkeys(GEMINI_FILTERED, "contentFilter")
+
+
+def gemini_finish(row: Row) -> str | None:
+    expected = row["expected"]
+    reason = expected["finish_reason"]
+    if reason is None and (expected.get("prompt_feedback") or {}).get("blockReason"):
+        return "contentFilter"
+    if reason in ("STOP", 1):
+        return "toolCalls" if expected["tool_calls"] else "stop"
+    return GEMINI_FINISH.get(reason, "other")
+
+
+def gemini_count(*names: str) -> Callable[[Mapping[str, Any]], int | None]:
+    def count(usage: Mapping[str, Any]) -> int | None:
+        if "promptTokenCount" not in usage:
+            return None
+        return sum(usage.get(f"{name}TokenCount") or 0 for name in names)
+
+    return count
+
+
+def gemini(dialect: Gemini) -> Format:
+    taken, given = gemini_count("prompt", "toolUsePrompt"), gemini_count("candidates", "thoughts")
+    return Format(lambda row: dialect, gemini_finish, input_tokens=taken, output_tokens=given)
+
+
+def ollama_finish(row: Row) -> str | None:
+    if row["expected"]["tool_calls"]:
+        return "toolCalls"
+    return {"stop": "stop", "length": "length"}.get(row["expected"]["finish_reason"], "other")
+
+
+OLLAMA = Format(
+    lambda row: Ollama(),
+    ollama_finish,
+    input_tokens=lambda usage: usage.get("prompt_eval_count"),
+    output_tokens=lambda usage: usage.get("eval_count"),
+)
+
 FORMATS: dict[str, Format] = {
     "openai-chat-sse": openai(CHAT, chat_finish),
     "openai-chat-json": openai(CHAT, chat_finish),
@@ -168,4 +211,11 @@ FORMATS: dict[str, Format] = {
     "bedrock-invoke-eventstream": INVOKE,
     "bedrock-invoke-json": INVOKE,
     "errors-bedrock-invoke": INVOKE,
+    "gemini-sse": gemini(Gemini()),
+    "gemini-jsonarray": gemini(Gemini(GeminiProfile(stream="json"))),
+    "gemini-json": gemini(Gemini()),
+    "errors-gemini": gemini(Gemini()),
+    "ollama-ndjson": OLLAMA,
+    "ollama-json": OLLAMA,
+    "errors-ollama": OLLAMA,
 }

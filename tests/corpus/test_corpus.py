@@ -8,6 +8,7 @@ import pytest
 from tests.corpus.formats import FORMATS, Row
 from tests.corpus.known import KNOWN, reason_of
 from tests.corpus.replay import body_of, differences, replay, rows
+from tests.corpus.whole import WAYS, Served
 
 SHARE = {"stream": 0.99, "unary": 0.98, "error": 0.98}
 BYTE_BY_BYTE_LIMIT = (
@@ -53,3 +54,37 @@ def test_cuts_make_no_difference(wire_format: str, recorded: list[Row], shared: 
             cut = replay(row, body, way)
             assert cut.tokens == whole.tokens, (row["id"], way)
             assert str(cut.error) == str(whole.error), (row["id"], way)
+
+
+EVERY = 15
+"""Of so many recorded answers the default run takes one through the whole provider."""
+
+
+async def through_whole_providers(shared: Path, recorded: list[Row]) -> list[str]:
+    """Return what differs and is not known, each answer in each way."""
+    served = await Served.start()
+    unmeant: list[str] = []
+    try:
+        for row in recorded:
+            body = body_of(row, shared)
+            for way in WAYS if len(body) <= BYTE_BY_BYTE_LIMIT else WAYS[:-1]:
+                found = differences(row, await served.replay(row, body, way))
+                if found and reason_of(row) is None:
+                    unmeant.append(f"{row['wire_format']} {row['id']} {way}: {'; '.join(found)}")
+    finally:
+        await served.aclose()
+    return unmeant
+
+
+@pytest.mark.asyncio
+async def test_some_through_whole_providers(recorded: list[Row], shared: Path) -> None:
+    some: list[Row] = []
+    for wire_format in FORMATS:
+        some += [row for row in recorded if row["wire_format"] == wire_format][::EVERY]
+    assert not await through_whole_providers(shared, some)
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_all_through_whole_providers(recorded: list[Row], shared: Path) -> None:
+    assert not await through_whole_providers(shared, recorded)
