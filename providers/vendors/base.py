@@ -6,6 +6,7 @@ failover: it sends one request and says what came of it.
 """
 
 import asyncio
+import secrets
 import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Coroutine, Mapping
@@ -45,6 +46,7 @@ from providers.types import (
     CompletionRequest,
     CompletionResponse,
     Message,
+    StreamStart,
     StreamToken,
 )
 from providers.vendors.context import ProviderContext
@@ -233,7 +235,9 @@ class HttpProvider(AiProvider):
             response.close()
         answer = Accumulator()
         answer.add(dialect.read_unary(body))
-        return answer.response()
+        whole = answer.response()
+        whole.id = whole.id or answer_id(response.headers)
+        return whole
 
     async def _stream(
         self, request: ChatRequest | CompletionRequest
@@ -242,10 +246,14 @@ class HttpProvider(AiProvider):
         response = await self._send(dialect, request, stream=True)
         try:
             processor = processor_for(dialect)
+            named = False
             chunk = await self._next_chunk(response, processor)
             while chunk:
                 tokens = processor.feed(chunk)
                 if tokens:
+                    if not named:
+                        named = True
+                        name_answer(tokens[0], response.headers)
                     yield tokens
                 if processor.complete:
                     break
@@ -253,6 +261,8 @@ class HttpProvider(AiProvider):
             tokens = processor.end()
             response.finish()
             if tokens:
+                if not named:
+                    name_answer(tokens[0], response.headers)
                 yield tokens
         finally:
             response.close()
@@ -360,6 +370,21 @@ class HttpProvider(AiProvider):
 
 
 # --- small pieces ------------------------------------------------------------------------
+
+
+def answer_id(headers: Mapping[str, str]) -> str:
+    """Return a name for an answer whose format has none: the service's for the request, or ours."""
+    said = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+    return said or f"answer-{secrets.token_hex(8)}"
+
+
+_REQUEST_IDS = ("x-amzn-requestid", "x-request-id", "request-id")
+
+
+def name_answer(first: StreamToken, headers: Mapping[str, str]) -> None:
+    """Give an answer's first token an id if the service gave none."""
+    if type(first) is StreamStart and not first.id:
+        first.id = answer_id(headers)
 
 
 def encode_body(body: dict[str, object]) -> bytes:

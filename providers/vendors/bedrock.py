@@ -12,8 +12,8 @@ import msgspec
 from providers.base import Model, TokenCount
 from providers.dialects.base import Dialect
 from providers.dialects.bedrock_converse import BedrockConverse, BedrockProfile
-from providers.dialects.bedrock_invoke import BedrockInvoke
-from providers.dialects.bedrock_models import base_model, path_of
+from providers.dialects.bedrock_invoke import PAYLOADS, BedrockInvoke
+from providers.dialects.bedrock_models import base_model, family, path_of
 from providers.errors import (
     InvalidRequest,
     Malformed,
@@ -70,15 +70,23 @@ class Bedrock(AwsProvider):
             context_window=known.context_window if known else None,
             betas=tuple(dict.fromkeys([*(self.settings.betas or []), TOOL_STREAMING])),
         )
-        if self._invoke:
+        if self._invokes(request.model):
             return BedrockInvoke(request.model, profile)
         return BedrockConverse(profile)
+
+    def _invokes(self, model: str) -> bool:
+        """Return whether the model is asked in its family's payload.
+
+        One whose id does not show a family that is known here (an ARN of a profile, a new maker's)
+        goes through Converse, which needs to know none: the service says whether there is one.
+        """
+        return self._invoke and family(model) in PAYLOADS
 
     def request_headers(
         self, request: ChatRequest | CompletionRequest, *, stream: bool
     ) -> dict[str, str]:
         headers = {"accept": EVENT_STREAM} if stream else {}
-        if not self._invoke:
+        if not self._invokes(request.model):
             return headers
         if stream:
             headers["x-amzn-bedrock-accept"] = "application/json"
@@ -91,7 +99,7 @@ class Bedrock(AwsProvider):
         return headers
 
     def body_options(self, request: ChatRequest | CompletionRequest) -> Mapping[str, object]:
-        if not self._invoke:
+        if not self._invokes(request.model):
             return request.provider_options
         return {n: v for n, v in request.provider_options.items() if n != "guardrailConfig"}
 

@@ -19,7 +19,7 @@ from providers.errors import InvalidRequest, NotConfigured, Permission, RateLimi
 from providers.manager import ProviderManager
 from providers.policy.router import Target
 from providers.settings import ProvidersConfig
-from providers.types import Finish, Message, Text, TextDelta, UsageReport
+from providers.types import Finish, Message, StreamStart, Text, TextDelta, UsageReport
 from providers.vendors.bedrock import Bedrock
 from tests.auth.cloud_services import Home
 from tests.http.server import Gate, RawServer, Recorded, Step, chunked
@@ -539,3 +539,38 @@ async def test_recorded_streams_through_the_whole_provider(shared: Path, server:
     assert compared >= 50
     for provider in providers.values():
         await closed(provider)
+
+
+@pytest.mark.asyncio
+async def test_invoke_asks_models_of_no_known_family_through_converse(server: RawServer) -> None:
+    made = context(origin=server.origin)
+    provider = Bedrock("b", table(region="us-east-1", api="invoke"), made)
+    guardrail = {"guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1"}}
+    request = chat("maker.new-model-v1:0", provider_options=guardrail)
+    assert await text_of(provider, request) == "Hello"
+    assert server.requests[-1].path == "/model/maker.new-model-v1%3A0/converse-stream"
+    assert json.loads(server.requests[-1].body)["guardrailConfig"] == guardrail["guardrailConfig"]
+    assert "x-amzn-bedrock-guardrailidentifier" not in server.requests[-1].headers
+    await closed(provider)
+
+
+@pytest.mark.asyncio
+async def test_an_answer_is_called_what_the_request_is(server: RawServer) -> None:
+    """Converse's answers have no id of their own."""
+    made = context(origin=server.origin)
+    provider = Bedrock("b", table(region="us-east-1"), made)
+    headers = {"content-type": "application/vnd.amazon.eventstream", "x-amzn-requestid": "r-1"}
+    server.script(chunked(converse_events("Hi"), headers=headers), event_stream(converse_events()))
+    ids = [
+        token.id
+        for _ in range(2)
+        async for tokens in provider.chat_stream(chat(SONNET))
+        for token in tokens
+        if isinstance(token, StreamStart)
+    ]
+    assert ids[0] == "r-1"
+    assert ids[1].startswith("answer-")
+    whole = {"output": {"message": {"content": [{"text": "Hi"}]}}, "stopReason": "end_turn"}
+    server.script(json_answer(whole, **{"x-amzn-requestid": "r-2"}))
+    assert (await provider.chat(chat(SONNET))).id == "r-2"
+    await closed(provider)
