@@ -39,11 +39,11 @@ class JsonStreamParser:
     __slots__ = (
         "_at",
         "_depth",
+        "_failed",
         "_fresh",
         "_in_string",
         "_opened",
         "_rest",
-        "_too_large",
         "closed",
     )
 
@@ -55,7 +55,7 @@ class JsonStreamParser:
         self._at = 0  # how far `_rest` has been searched
         self._depth = 0  # open braces of the unfinished element
         self._in_string = False
-        self._too_large = False
+        self._failed: Malformed | None = None
 
     def feed(self, chunk: bytes) -> list[tuple[str, bytes]]:
         """Return the elements that `chunk` completes.
@@ -64,8 +64,8 @@ class JsonStreamParser:
         `ELEMENT_LIMIT`; where elements came before that in the same chunk they are returned, and
         the next call raises.
         """
-        if self._too_large:
-            raise _too_large()
+        if self._failed is not None:
+            raise self._failed
         data: bytes | bytearray = chunk
         if self._rest:
             self._rest += chunk
@@ -78,18 +78,22 @@ class JsonStreamParser:
             self._rest = bytearray(chunk[start:])
         self._at -= start
         if len(self._rest) > ELEMENT_LIMIT:
-            self._too_large = True
-        if self._too_large and not out:
-            raise _too_large()
+            self._failed = _too_large()
+        if self._failed is not None and not out:
+            raise self._failed
         return out
+
+    def deferred(self) -> Malformed | None:
+        """Return what the next `feed` would raise: it came after elements that were returned."""
+        return self._failed
 
     def end(self) -> list[tuple[str, bytes]]:
         """Return nothing: an element that is cut is dropped.
 
-        Raises `Malformed` where the last `feed` had found an element too large.
+        Raises `Malformed` where the last `feed` had found what is none, or one too large.
         """
-        if self._too_large:
-            raise _too_large()
+        if self._failed is not None:
+            raise self._failed
         return []
 
     def _elements(self, data: bytes | bytearray, out: list[tuple[str, bytes]]) -> int:
@@ -104,7 +108,7 @@ class JsonStreamParser:
             if end < 0:
                 return start
             if end - start > ELEMENT_LIMIT:
-                self._too_large = True
+                self._failed = _too_large()
                 return end
             out.append(("", bytes(data[start:end])))
             start = end
@@ -140,7 +144,8 @@ class JsonStreamParser:
             else:
                 prefix = bytes(data[at : at + len(_PREFIX)])
                 if not _PREFIX.startswith(prefix):
-                    raise Malformed("the answer is not a JSON array of objects")
+                    self._failed = Malformed("the answer is not a JSON array of objects")
+                    return size
                 if len(prefix) < len(_PREFIX):
                     return at
                 at += len(_PREFIX) - 1
