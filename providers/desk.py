@@ -4,7 +4,8 @@ Admission (circuit, queue), names, prices, and one record per provider of how it
 decides no order of candidates and sends nothing.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
 from urllib.parse import urlsplit
 
 import msgspec
@@ -157,10 +158,22 @@ class Desk:
         return False
 
     def masked(self, error: ProviderError) -> ProviderError:
-        """Return the error with every known secret out of its message."""
-        error.message = self._context.redactor.mask(error.message)
+        """Return the error with every known secret out of it: a service may repeat one."""
+        mask = self._context.redactor.mask
+        error.message = mask(error.message)
         error.args = (error.message,)
+        if error.request_id is not None:
+            error.request_id = mask(error.request_id)
         return error
+
+    @contextlib.contextmanager
+    def masking(self) -> Generator[None]:
+        """Let an error through only as `masked` leaves it."""
+        try:
+            yield
+        except ProviderError as error:
+            self.masked(error)
+            raise
 
     def check_circuit(self, candidate: Candidate) -> None:
         """Raise `CircuitOpen` while the provider is left alone or cools down."""

@@ -157,7 +157,8 @@ class ProviderManager:
         """Return how many tokens `messages` are for the target's model."""
         candidate = self._router.candidates(target)[0]
         provider = self._registry.get(candidate.provider)
-        return await provider.count_tokens(messages, self._desk.model_of(candidate))
+        with self._desk.masking():
+            return await provider.count_tokens(messages, self._desk.model_of(candidate))
 
     async def models(self, provider: str | None = None, *, refresh: bool = False) -> list[Model]:
         """Return the models of one provider, or of all configured ones.
@@ -165,7 +166,8 @@ class ProviderManager:
         Of several, one that fails is left out; of one, its error is raised.
         """
         if provider is not None:
-            return await self._registry.get(provider).list_models(refresh=refresh)
+            with self._desk.masking():
+                return await self._registry.get(provider).list_models(refresh=refresh)
         asked = [self._registry.get(n).list_models(refresh=refresh) for n in self._ids()]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         found: list[Model] = []

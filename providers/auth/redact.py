@@ -47,7 +47,7 @@ class Redactor:
     def learn(self, secret: str) -> None:
         """Mask `secret` from now on, also as it stands in an address, in JSON and in base64."""
         secret = secret.strip()
-        if not _is_secret(secret):
+        if secret in _learned or not _is_secret(secret):
             return
         _learned.add(secret)
         scheme, space, rest = secret.partition(" ")
