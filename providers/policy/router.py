@@ -2,7 +2,8 @@
 
 In this order: the provider the request names; `provider/model`; a route whose pattern fits the
 model; the model's name in a configured provider's catalog; the default. The fallback chain follows
-where the request names no provider, or the request's own `fallback` where it gives one.
+where the request names no provider (in either of the first two ways), or the request's own
+`fallback` where it gives one.
 """
 
 from collections.abc import Callable
@@ -72,12 +73,22 @@ class Router:
             if not target.fallback:
                 del chain[1:]  # an empty list says: nobody else, a pool's other members neither
             chain += map(self.parse, target.fallback)
-        elif target.provider is None:
+        elif not self._names_provider(target):
             chain += map(self.parse, self._config.fallback.chain)
         unique: dict[Candidate, Candidate] = {}
         for candidate in chain:
             unique.setdefault(self._meant(candidate), candidate)
         return list(unique.values())
+
+    def _names_provider(self, target: Target) -> bool:
+        """Say whether the request itself says who is to answer: `provider`, or `provider/model`.
+
+        Who says "local/x" may have chosen it so that the text goes nowhere else.
+        """
+        if target.provider is not None:
+            return True
+        name, slash, _ = (target.model or "").partition("/")
+        return bool(slash) and self._ask.is_known(name)
 
     def _meant(self, candidate: Candidate) -> Candidate:
         """Return the candidate with the model that an empty one stands for, as far as is known."""

@@ -91,11 +91,12 @@ ROUTES = [
             [("azure", "mine"), ("local", "")],
         ),
         (Target(model="gpt-5", provider="openai"), [("openai", "gpt-5")]),
-        (Target(model="openai/gpt-5"), [("openai", "gpt-5"), ("chain", "")]),
+        (Target(model="openai/gpt-5"), [("openai", "gpt-5")]),
+        (Target(model="gpt-chained"), [("azure", "mine"), ("chain", "")]),
     ],
 )
 def test_routes(target: Target, expected: list[tuple[str, str]]) -> None:
-    chain = FallbackSettings(["chain"] if target.model == "openai/gpt-5" else [])
+    chain = FallbackSettings(["chain"] if target.model in ("openai/gpt-5", "gpt-chained") else [])
     known = {"openai", "azure", "anthropic", "bedrock", "local", "chain"}
     directory = Directory(known.__contains__, lambda: ["openai"], lambda p, m: False, IDLE)
     made = Router(ProvidersConfig(routes=ROUTES, fallback=chain), directory)

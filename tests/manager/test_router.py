@@ -55,6 +55,12 @@ def test_the_configured_default_and_chain() -> None:
 
 def test_the_chain_is_for_requests_that_name_no_provider() -> None:
     assert router(chain=["local"]).candidates(Target(provider="openai")) == [("openai", "")]
+    named = router(chain=["openai"]).candidates(Target(model="local/small"))
+    assert named == [("local", "small")], "`provider/model` names one, too: nobody else is sent it"
+    bare = router(chain=["local"]).candidates(Target(model="gpt"))
+    assert bare == [("openai", "gpt"), ("local", "")]
+    own = router(chain=["openai"]).candidates(Target(model="local/small", fallback=["anthropic"]))
+    assert own == [("local", "small"), ("anthropic", "")]
     assert router(chain=["local"]).candidates(Target(fallback=[])) == [("openai", "")]
 
 
