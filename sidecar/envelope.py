@@ -17,6 +17,7 @@ INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 NOT_INITIALIZED = -32002
 REQUEST_CANCELLED = -32800
+CONTENT_MODIFIED = -32801
 REQUEST_FAILED = -32803
 
 Id = int | str
@@ -41,6 +42,13 @@ class InvalidParams(RpcError):
 
     def __init__(self, field: str, expected: str) -> None:
         super().__init__(INVALID_PARAMS, f"{field or 'params'}: {expected}")
+
+
+class ContentModified(RpcError):
+    """The document is not the one that the answer was made for (LSP's ContentModified)."""
+
+    def __init__(self) -> None:
+        super().__init__(CONTENT_MODIFIED, "the document has changed meanwhile; nothing was edited")
 
 
 class _OnlyId(msgspec.Struct):

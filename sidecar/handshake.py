@@ -25,7 +25,7 @@ from sidecar.envelope import (
 )
 from sidecar.framing import FrameDecoder, FrameError, frame
 
-COMMANDS = ["aiSidecar.selectModel", "aiSidecar.accepted"]
+COMMANDS = ["aiSidecar.selectModel", "aiSidecar.accepted", "aiSidecar.rewrite"]
 """What `workspace/executeCommand` knows. Neovim runs a command only if it is listed."""
 
 _ENCODINGS = ("utf-8", "utf-16", "utf-32")

@@ -91,7 +91,8 @@ class LspSide(Protocol):
 class Connection:
     """One editor's connection, after `initialize` was answered.
 
-    `on_exit` is called once, with the exit code, on `exit`.
+    `on_exit` is called once, with the exit code, on `exit`; `on_lsp_wanted` at the first message
+    that the LSP side has to see.
     """
 
     def __init__(
@@ -100,8 +101,10 @@ class Connection:
         *,
         decoder: FrameDecoder | None = None,
         on_exit: Callable[[int], None],
+        on_lsp_wanted: Callable[[], None] = lambda: None,
     ) -> None:
         self.outbox = outbox
+        self._on_lsp_wanted = on_lsp_wanted
         self._loop = asyncio.get_running_loop()
         self._handlers: Mapping[str, Handler] = {}
         self._decoder = decoder or FrameDecoder()
@@ -185,6 +188,14 @@ class Connection:
         except RpcError as error:
             error.id = message_id
             raise
+        except Exception as error:
+            logger.exception("%s could not be handled", method)
+            if message_id in self._lsp_pending:
+                self.answer(message_id, rpc_error(error))
+            else:
+                answer = rpc_error(error)
+                answer.id = message_id
+                self._send(error_body(answer))
 
     def _notification(self, method: str, raw: Raw) -> None:
         if method == "exit":
@@ -280,7 +291,7 @@ class Connection:
         if message_id in self._calls:
             for call in list(self._calls[message_id]):
                 self.cancel(call)
-        else:
+        elif self._lsp_pending:
             self._to_lsp(lambda lsp: lsp.notification("$/cancelRequest", params))
 
     def _cancel_work(self, params: Any) -> None:
@@ -288,14 +299,17 @@ class Connection:
         for call in self.calls():
             if call.work_done_token is not None and call.work_done_token == token:
                 self.cancel(call)
+        self._to_lsp(lambda lsp: lsp.notification("window/workDoneProgress/cancel", params))
 
     # --- the LSP side ------------------------------------------------------------------------
 
     def _to_lsp(self, hand_over: Callable[[LspSide], None]) -> None:
-        if self._lsp is None:
-            self._early.append(hand_over)
-        else:
+        if self._lsp is not None:
             hand_over(self._lsp)
+            return
+        if not self._early:
+            self._on_lsp_wanted()
+        self._early.append(hand_over)
 
     def _to_lsp_request(self, message_id: Id, method: str, raw: Raw) -> None:
         params = decode_params(any_decoder, raw)

@@ -25,6 +25,8 @@ from pygls.protocol import (
 )
 
 from sidecar.about import NAME, VERSION
+from sidecar.actions import feature as actions
+from sidecar.actions.feature import ActionFeature
 from sidecar.documents import use_in
 from sidecar.envelope import (
     METHOD_NOT_FOUND,
@@ -49,10 +51,12 @@ class SidecarServer(LanguageServer):
 
     session: Session
     inline: InlineFeature
+    actions: ActionFeature
 
     on_arrival: dict[str, Callable[[Any], Any]]
-    """Makes what a handler gets in place of the params, when the request arrives: a handler begins
-    a loop turn later, and the next message may have changed the document by then."""
+    """By method, or by the name of a command: makes what a handler gets in place of the params,
+    when the request arrives. A handler begins a loop turn later, and the next message may have
+    changed the document by then."""
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Say nothing to the user: requests are answered, and everything is logged."""
@@ -66,6 +70,7 @@ def make_server(connection: Connection, session: Session) -> "LspBridge":
     server.session = session
     server.on_arrival = {}
     server.inline = InlineFeature(server, session, session.params)
+    server.actions = ActionFeature(server, session, session.params)
     register(server)
     bridge = LspBridge(server, connection)
     bridge.replay(session.params)
@@ -77,15 +82,29 @@ def register(server: SidecarServer) -> None:
     """Every feature, in one list. What is added here is announced in `handshake.py` as well."""
     server.command("aiSidecar.selectModel")(select_model)
     server.command(inline.ACCEPTED)(inline.accepted)
+    server.command(actions.REWRITE)(actions.rewrite)
+    server.on_arrival[actions.REWRITE] = server.actions.rewrite_asked
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION)(inline.complete)
     # pygls announces nothing without options, and would only take an object for them.
     features: Any = server.protocol.fm
     features.feature_options[types.TEXT_DOCUMENT_INLINE_COMPLETION] = True
     server.on_arrival[types.TEXT_DOCUMENT_INLINE_COMPLETION] = server.inline.snapshot
-    server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(inline.did_change)
-    server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(inline.did_close)
+    server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
+    server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
     server.feature(inline.DID_SHOW)(inline.did_show)
     server.feature(inline.DID_PARTLY)(inline.did_partly_accept)
+
+
+def did_change(ls: SidecarServer, params: types.DidChangeTextDocumentParams) -> None:
+    """What is under way was asked for another text."""
+    ls.inline.engine.stop(params.text_document.uri)
+    ls.actions.engine.changed(params.text_document.uri)
+
+
+def did_close(ls: SidecarServer, params: types.DidCloseTextDocumentParams) -> None:
+    """Forget the document."""
+    ls.inline.engine.closed(params.text_document.uri)
+    ls.actions.engine.changed(params.text_document.uri)
 
 
 class BridgedProtocol(LanguageServerProtocol):
@@ -145,10 +164,13 @@ class LspBridge:
         """Handle a request; it is answered here or when its handler is done."""
         try:
             handler = self._handler(method)
-            self._require_command(method, params)
             given = self._structure(method, params, message_id=message_id).params
+            arguments: list[Any] = [given]
+            if method == types.WORKSPACE_EXECUTE_COMMAND:
+                method, arguments = given.command, [*(given.arguments or ())]
+                handler = self._command(method)
             take = self.server.on_arrival.get(method)
-            self._execute(message_id, handler, take(given) if take is not None else given)
+            self._execute(message_id, handler, *(arguments if take is None else [take(given)]))
         except RpcError as error:
             self.connection.answer(message_id, error)
         except Exception as error:
@@ -161,6 +183,11 @@ class LspBridge:
             future = self._protocol._request_futures.get(at(params, "id"))  # pyright: ignore[reportPrivateUsage]
             if future is not None:
                 future.cancel()
+            return
+        if method == types.WINDOW_WORK_DONE_PROGRESS_CANCEL:
+            task = self.server.actions.tokens.get(at(params, "token"))
+            if task is not None:
+                task.cancel()
             return
         try:
             handler = self._handler(method)
@@ -207,11 +234,13 @@ class LspBridge:
             raise RpcError(METHOD_NOT_FOUND, f"no such method: {method}")
         return handler
 
-    def _require_command(self, method: str, params: object) -> None:
-        if method == "workspace/executeCommand":
-            known = [*cast(Any, self._protocol.fm).commands]
-            if at(params, "command") not in known:
-                raise InvalidParams("command", f"expected one of {', '.join(known)}")
+    def _command(self, name: str) -> Any:
+        """Return a command's handler. pygls would run it beside the request, out of a cancel's
+        reach."""
+        known: Any = cast(Any, self._protocol.fm).commands
+        if name not in known:
+            raise InvalidParams("command", f"expected one of {', '.join(known)}")
+        return known[name]
 
     def _structure(self, method: str, params: object, *, message_id: Id | None = None) -> Any:
         message: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
@@ -226,7 +255,7 @@ class LspBridge:
         except ClassValidationError as error:
             raise _invalid_params(error) from None
 
-    def _execute(self, message_id: Id | None, handler: Any, params: Any) -> "Future[Any]":
+    def _execute(self, message_id: Id | None, handler: Any, *arguments: Any) -> "Future[Any]":
         protocol = self._protocol
         key: Any = object() if message_id is None else message_id
         done = Future[Any]()
@@ -241,7 +270,7 @@ class LspBridge:
 
         def run() -> None:
             protocol._ctx_msg_id.set(message_id)  # pyright: ignore[reportPrivateUsage]
-            protocol._execute_handler(key, handler, finished, (params,))  # pyright: ignore[reportPrivateUsage]
+            protocol._execute_handler(key, handler, finished, arguments)  # pyright: ignore[reportPrivateUsage]
 
         contextvars.copy_context().run(run)
         return done

@@ -12,20 +12,21 @@ from typing import Any, Protocol
 from providers.ledger.place import locate_in
 from providers.manager import ProviderManager, Target
 from providers.settings import FallbackSettings, ProvidersConfig
-from sidecar.config.model import InlineSettings
+from sidecar.config.model import ActionSettings, InlineSettings
 from sidecar.editor_models import DELTA, END, RpcEditorModels
 from sidecar.envelope import RpcError
 from sidecar.handshake import at
 from sidecar.inline.counts import InlineCounts
-from sidecar.rpc import Call, Connection
+from sidecar.progress import ProgressStream
+from sidecar.rpc import Connection
 from sidecar.status import Status
 from sidecar.work_done import WorkDone
 
 logger = logging.getLogger(__name__)
 
 SECTION = "aiSidecar"
-_KEYS = {"default", "providers", "inline", "routes", "fallback"}
-_WARNING = 2  # LSP MessageType
+_KEYS = {"default", "providers", "inline", "actions", "routes", "fallback"}
+_ERROR, _WARNING, _INFO = 1, 2, 3  # LSP MessageType
 
 
 class Problem(Protocol):
@@ -39,12 +40,22 @@ class Problem(Protocol):
     def provider(self) -> str | None: ...
 
 
+class Worker(Protocol):
+    """A request that may tell how it goes on (`rpc.Call`)."""
+
+    work_done_token: str | int | None
+
+    def progress(self, token: str | int) -> ProgressStream: ...
+
+
 class Config(Protocol):
     """The merged configuration, as far as the process needs it."""
 
     def providers_config(self) -> ProvidersConfig: ...
     @property
     def inline(self) -> InlineSettings: ...
+    @property
+    def actions(self) -> ActionSettings: ...
     @property
     def fallback(self) -> FallbackSettings: ...
 
@@ -123,9 +134,9 @@ class Session:
         self._initialized = True
         self._tell_problems()
         self.status.begin()
-        self._spawn(self.store.watch())
+        self.spawn(self.store.watch())
         if self._client_has("workspace", "didChangeConfiguration", "dynamicRegistration"):
-            self._spawn(self._register())
+            self.spawn(self._register())
         self._ask_settings()
 
     async def aclose(self) -> None:
@@ -163,7 +174,7 @@ class Session:
 
     def _ask_settings(self) -> None:
         if self._client_has("workspace", "configuration"):
-            self._spawn(self._fetch_settings())
+            self.spawn(self._fetch_settings())
 
     async def _fetch_settings(self) -> None:
         items = {"items": [{"section": SECTION}]}
@@ -208,7 +219,7 @@ class Session:
             target.provider, target.model = self.selected
 
     def work_begins(
-        self, call: Call, token: str | int | None, provider: str, model: str
+        self, call: Worker, token: str | int | None, provider: str, model: str
     ) -> WorkDone | None:
         """Return work-done progress for a call, begun; None if the client did not ask for it."""
         if token is None:
@@ -232,13 +243,25 @@ class Session:
 
     def warn(self, message: str) -> None:
         """Show a warning in the editor."""
+        self._show(_WARNING, message)
+
+    def inform(self, message: str) -> None:
+        """Show the editor's user something that is no warning."""
+        self._show(_INFO, message)
+
+    def complain(self, message: str) -> None:
+        """Show an error: what the user asked for was not done."""
+        self._show(_ERROR, message)
+
+    def _show(self, kind: int, message: str) -> None:
         text = f"ai-sidecar: {message}"
-        self.connection.notify("window/showMessage", {"type": _WARNING, "message": text})
+        self.connection.notify("window/showMessage", {"type": kind, "message": text})
 
     def _client_has(self, *path: str) -> bool:
         return at(self.params, "capabilities", *path) is True
 
-    def _spawn(self, work: Any) -> None:
+    def spawn(self, work: Any) -> None:
+        """Let a coroutine run beside the requests; it is cancelled at the session's end."""
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)

@@ -45,6 +45,8 @@ def _targets(config: Config) -> list[tuple[str, str]]:
         found.append(("default", config.default))
     if config.inline.provider is not None:
         found.append(("inline.provider", config.inline.provider))
+    if config.actions.provider is not None:
+        found.append(("actions.provider", config.actions.provider))
     found += [(f"fallback.chain[{i}]", target) for i, target in enumerate(config.fallback.chain)]
     found += [(join("limits", name), name) for name in config.limits]
     for i, route in enumerate(config.routes):

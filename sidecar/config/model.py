@@ -26,10 +26,25 @@ class InlineSettings(Settings, frozen=True):
     ignore: list[str] = []  # noqa: RUF012
 
 
+class ActionSettings(Settings, frozen=True):
+    """The `[actions]` table: edits by code actions and by `aiSidecar.rewrite`.
+
+    `context_tokens`: what is shown of the document at most, by estimate, the edited part included.
+    What `inline.ignore` names is not edited either.
+    """
+
+    enabled: bool = True
+    provider: str | None = None
+    model: str | None = None
+    max_tokens: Count = 8192
+    context_tokens: Annotated[int, Meta(ge=100)] = 6000
+
+
 class Config(ProvidersConfig, frozen=True, kw_only=True):
     """The configuration of ai-sidecar, as it is written in `config.toml`."""
 
     inline: InlineSettings = InlineSettings()
+    actions: ActionSettings = ActionSettings()
 
     def providers_config(self) -> ProvidersConfig:
         """Return the part that the provider side is made from."""

@@ -1,4 +1,4 @@
-"""What a workspace may set: which provider and model, and less inline completion than the user has.
+"""What a workspace may set: which provider and model, and fewer completions and edits.
 
 A workspace's settings come with the code that is opened in it, so whoever wrote that code wrote
 them. They may choose among what the user has configured; they may not say where a key goes, nor
@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from providers.settings import ProviderSettings
 from sidecar.config.clean import REFUSED, Cleaner, Tree, fields_of
-from sidecar.config.model import Config, InlineSettings
+from sidecar.config.model import ActionSettings, Config, InlineSettings
 from sidecar.config.problems import join
 
 _REFUSAL = "a workspace may not set this: it belongs into the user file; ignored"
@@ -29,6 +29,8 @@ def restrict(tree: Tree, user: Config, cleaner: Cleaner) -> Tree:
             allowed["providers"] = _providers(value, user, cleaner)
         elif field.name == "inline":
             allowed["inline"] = _inline(value, user.inline, cleaner)
+        elif field.name == "actions":
+            allowed["actions"] = _actions(value, user.actions, cleaner)
         elif not _same(value, getattr(user, field.name)):
             cleaner.report(encoded, _REFUSAL)
     return allowed
@@ -78,11 +80,33 @@ def _inline(tree: Tree, user: InlineSettings, cleaner: Cleaner) -> Tree:
             allowed[key] = [*user.ignore, *added]
         elif key == "languages":
             allowed[key] = _languages(value, user, path, cleaner)
-        elif _RESTRICTS.get(key, _never)(value, getattr(user, key)):
-            allowed[key] = value
-        elif value != getattr(user, key):
-            cleaner.report(path, "a workspace may only restrict this further; ignored")
+        else:
+            _restricted(key, value, user, path, cleaner, allowed)
     return allowed
+
+
+def _actions(tree: Tree, user: ActionSettings, cleaner: Cleaner) -> Tree:
+    """What restricts: off, shorter, less of the document."""
+    allowed: Tree = {}
+    names = {field.name: encoded for encoded, field in fields_of(ActionSettings).items()}
+    for key, value in tree.items():
+        _restricted(key, value, user, join("actions", names[key]), cleaner, allowed)
+    return allowed
+
+
+def _restricted(
+    key: str,
+    value: Any,
+    user: InlineSettings | ActionSettings,
+    path: str,
+    cleaner: Cleaner,
+    allowed: Tree,
+) -> None:
+    """Take a value over if it allows less than the user does; report any other that is new."""
+    if _RESTRICTS.get(key, _never)(value, getattr(user, key)):
+        allowed[key] = value
+    elif value != getattr(user, key):
+        cleaner.report(path, "a workspace may only restrict this further; ignored")
 
 
 def _languages(tree: Tree, user: InlineSettings, path: str, cleaner: Cleaner) -> Tree:
@@ -104,6 +128,7 @@ def _never(_value: Any, _current: Any) -> bool:
 _RESTRICTS: dict[str, Callable[[Any, Any], bool]] = {
     "enabled": lambda value, _current: not value,
     "max_tokens": lambda value, current: value <= current,
+    "context_tokens": lambda value, current: value <= current,
     "debounce_ms": lambda value, current: value >= current,
 }
 

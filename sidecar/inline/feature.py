@@ -38,7 +38,7 @@ class InlineFeature:
 
     def __init__(self, server: LanguageServer, host: Host, params: dict[str, Any]) -> None:
         self._server = server
-        self._root = _root(params)
+        self._root = root_of(params)
         self.counts = host.inline_counts
         self.engine = InlineEngine(host, root=self._root)
 
@@ -61,7 +61,7 @@ class InlineFeature:
             offset = start + len(head)
         else:
             shown = source
-        path = to_fs_path(uri) or unquote(urlsplit(uri).path)
+        path = path_of(uri)
 
         def is_current() -> bool:
             now = self._server.workspace.text_documents.get(uri)
@@ -70,7 +70,7 @@ class InlineFeature:
         ask = Ask(
             uri=uri,
             path=path,
-            name=_name(path, self._root),
+            name=name_of(path, self._root),
             language=document.language_id or "",
             source=shown,
             offset=offset,
@@ -96,16 +96,6 @@ async def complete(ls: Any, request: _Request) -> types.InlineCompletionList:
     return types.InlineCompletionList([item])
 
 
-def did_change(ls: Any, params: types.DidChangeTextDocumentParams) -> None:
-    """What is under way was asked for another text."""
-    ls.inline.engine.stop(params.text_document.uri)
-
-
-def did_close(ls: Any, params: types.DidCloseTextDocumentParams) -> None:
-    """Forget the document."""
-    ls.inline.engine.closed(params.text_document.uri)
-
-
 def did_show(ls: Any, params: Any) -> None:
     """Count a completion that was shown."""
     _tell(ls.inline.counts.note_shown, at(params, "item", "command", "arguments"))
@@ -127,7 +117,12 @@ def _tell(note: Any, arguments: Any) -> None:
         note(id)
 
 
-def _root(params: dict[str, Any]) -> str:
+def path_of(uri: str) -> str:
+    """Return a file's path, or what a URI of another kind has for one."""
+    return to_fs_path(uri) or unquote(urlsplit(uri).path)
+
+
+def root_of(params: dict[str, Any]) -> str:
     """Return the workspace's first folder as a path, "" if there is none."""
     folders = at(params, "workspaceFolders")
     uri = at(folders[0], "uri") if isinstance(folders, list) and folders else None
@@ -135,7 +130,7 @@ def _root(params: dict[str, Any]) -> str:
     return (to_fs_path(uri) or "") if isinstance(uri, str) else ""
 
 
-def _name(path: str, root: str) -> str:
+def name_of(path: str, root: str) -> str:
     """Return the path as a model is told of it: below the workspace, else the name alone."""
     pure = PurePosixPath(path.replace("\\", "/"))
     try:

@@ -78,6 +78,10 @@ FORBIDDEN = [
     ({"inline": {"model": "m"}}, "inline.model"),
     ({"inline": {"mode": "chat"}}, "inline.mode"),
     ({"inline": {"fimTemplate": "{prefix}"}}, "inline.fimTemplate"),
+    ({"actions": {"maxTokens": 9000}}, "actions.maxTokens"),
+    ({"actions": {"contextTokens": 9000}}, "actions.contextTokens"),
+    ({"actions": {"provider": "openai"}}, "actions.provider"),
+    ({"actions": {"model": "m"}}, "actions.model"),
 ]
 
 
@@ -96,6 +100,16 @@ def test_a_workspace_cannot_enable_what_the_user_disabled():
     assert store.problems[0].path == "inline.enabled"
 
 
+def test_a_workspace_may_have_fewer_and_smaller_edits():
+    store = with_workspace({"actions": {"enabled": False, "maxTokens": 50, "contextTokens": 200}})
+    actions = store.config.actions
+    assert (actions.enabled, actions.max_tokens, actions.context_tokens) == (False, 50, 200)
+    assert store.problems == []
+    off = with_workspace({"actions": {"enabled": True}}, {"actions": {"enabled": False}})
+    assert not off.config.actions.enabled
+    assert off.problems[0].path == "actions.enabled"
+
+
 def test_repeating_what_the_user_says_is_no_problem():
     """Editors answer with the user's and the workspace's settings in one."""
     store = with_workspace(USER)
@@ -112,7 +126,7 @@ def test_a_bad_workspace_destination_does_not_refuse_the_provider():
 
 def test_every_field_there_is_has_been_decided_about():
     """A new field of the configuration must not become a workspace's by default."""
-    decided = {"default", "providers", "inline"} | {path for _, path in FORBIDDEN}
+    decided = {"default", "providers", "inline", "actions"} | {path for _, path in FORBIDDEN}
     assert set(Config.__struct_fields__) - {"refused"} <= decided
 
 
