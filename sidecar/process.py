@@ -1,7 +1,8 @@
 """The running process, from the answered `initialize` to the exit code.
 
-The event loop serves `ai/*` as soon as the provider side is imported, and the rest as soon as pygls
-is; both are imported by a thread, so that nothing waits longer than it must.
+The event loop serves `ai/*` as soon as the provider side is imported. pygls is imported when the
+first message for it comes: a client of `ai/*` alone does without its 19 MB. Both are imported by a
+thread, so that nothing waits longer than it must.
 """
 
 import asyncio
@@ -25,6 +26,9 @@ from sidecar.rpc import Connection
 from sidecar.stdio import Stdio, open_stdio
 
 logger = logging.getLogger(__name__)
+
+_PROVIDER_SIDE = "sidecar.services", "providers.vendors.base"
+_LSP_SIDE = ("sidecar.server",)
 
 GOODBYE_SECONDS = 2.0
 """How long cancelled work and unwritten output may hold up the end."""
@@ -54,20 +58,26 @@ class Process:
     def __init__(self, opening: Opening) -> None:
         self._opening = opening
         self._session: Any = None
+        self._lsp_wanted = False
 
     async def serve(self, fd_in: int, fd_out: int) -> int:
         """Return the exit code once the session has ended in one way or another."""
         self._ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         stdio = open_stdio(fd_in, fd_out)
         outbox = Outbox(stdio, on_lost=lambda: self._end(0), on_flood=_reading_stopper(stdio))
-        connection = Connection(outbox, decoder=self._opening.decoder, on_exit=self._end)
+        connection = Connection(
+            outbox,
+            decoder=self._opening.decoder,
+            on_exit=self._end,
+            on_lsp_wanted=self._want_lsp,
+        )
         self._connection = connection
         stdio.start(connection.receive, lambda: self._end(0), outbox.lose)
         self._handle_signals()
         stop_watching = self._watch_editor()
         for item in self._opening.frames:
             connection.receive_frame(item)
-        threading.Thread(target=self._load, args=(self._loop,), name="loader", daemon=True).start()
+        self._load(_PROVIDER_SIDE, self._open_session)
         try:
             return await self._ended
         finally:
@@ -101,21 +111,29 @@ class Process:
 
     # --- what is imported late, by a thread ---------------------------------------------------
 
-    def _load(self, loop: asyncio.AbstractEventLoop) -> None:
-        def then(step: Callable[[], None]) -> None:
+    def _load(self, modules: tuple[str, ...], then: Callable[[], None]) -> None:
+        """Import `modules` in a thread, then call `then` in the loop."""
+        loop = self._loop
+
+        def load() -> None:
+            try:
+                for module in modules:
+                    importlib.import_module(module)
+                linecache.clearcache()  # attrs keeps the source it made for every LSP type: 1.5 MB
+                step = then
+            except Exception as error:
+                logger.exception("a part of the program could not be loaded")
+                step = partial(self._connection.fail, error)
             with contextlib.suppress(RuntimeError):  # the process may have ended meanwhile
                 loop.call_soon_threadsafe(step)
 
-        try:
-            importlib.import_module("sidecar.services")
-            then(self._open_session)
-            importlib.import_module("providers.vendors.base")  # httpx, before the first request
-            importlib.import_module("sidecar.server")
-            linecache.clearcache()  # attrs keeps the source it generated for every LSP type: 1.5 MB
-            then(self._open_lsp)
-        except Exception as error:
-            logger.exception("a part of the program could not be loaded")
-            then(partial(self._connection.fail, error))
+        threading.Thread(target=load, name="loader", daemon=True).start()
+
+    def _want_lsp(self) -> None:
+        """Load the LSP side: now, or once the session is there."""
+        self._lsp_wanted = True
+        if self._session is not None:
+            self._load(_LSP_SIDE, self._open_lsp)
 
     def _open_session(self) -> None:
         from sidecar.services import open_session
@@ -125,12 +143,13 @@ class Process:
         except Exception as error:
             logger.exception("the session could not be opened")
             self._connection.fail(error)
+            return
+        if self._lsp_wanted:
+            self._want_lsp()
 
     def _open_lsp(self) -> None:
         from sidecar.server import make_server
 
-        if self._session is None:
-            return
         try:
             make_server(self._connection, self._session)
         except Exception as error:

@@ -286,8 +286,8 @@ class Connection:
 
     def _cancel_request(self, params: Any) -> None:
         message_id = at(params, "id")
-        if not isinstance(message_id, int | str):
-            return
+        if not isinstance(message_id, int | str) or isinstance(message_id, bool):
+            return  # in Python True is 1, and would cancel another request
         if message_id in self._calls:
             for call in list(self._calls[message_id]):
                 self.cancel(call)
