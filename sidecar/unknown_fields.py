@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from protocol.methods import METHODS
-from sidecar.envelope import decode
+from sidecar.envelope import decode_params
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +24,11 @@ class UnknownFields:
         self._told: set[tuple[str, str]] = set()
 
     def note(self, method: str, params: Raw) -> None:
-        """Look at params that have been decoded without an error."""
-        if bytes(params) == b"null":
-            return
-        for name in decode(_top_level, params).keys() - self._known[method]:
+        """Look at params that have been decoded without an error.
+
+        Raises `RpcError` for a name that is not UTF-8: the decoder passed over it unread.
+        """
+        for name in decode_params(_top_level, params).keys() - self._known[method]:
             if (method, name) not in self._told and len(self._told) < _MOST:
                 self._told.add((method, name))
                 logger.info("%s: unknown field %r was ignored", method, name[:80])

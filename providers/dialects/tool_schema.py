@@ -66,7 +66,9 @@ def is_strict(schema: Schema) -> bool:
         properties = _schemas(schema.get("properties"))
         if schema.get("additionalProperties") is not False:
             return False
-        if set(cast("list[str]", schema.get("required") or [])) != set(properties):
+        required: Any = schema.get("required")
+        named = cast("list[Any]", required) if isinstance(required, list) else []
+        if set(map(str, named)) != set(properties):
             return False
         return all(_is_strict(value) for value in properties.values())
     for name in ("anyOf", "allOf", "oneOf"):
