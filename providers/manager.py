@@ -5,7 +5,6 @@ service is like: `vendors`. It knows nothing of LSP and does no I/O of its own.
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ from providers.policy.breaker import CircuitState
 from providers.policy.pool import Load
 from providers.policy.router import Directory, Router, Target
 from providers.registry import ProviderRegistry
-from providers.run import Run
+from providers.run import Run, chance
 from providers.settings import ProvidersConfig
 from providers.spending import Spending
 from providers.telemetry import Telemetry
@@ -123,7 +122,7 @@ class ProviderManager:
             is_known=self._is_known,
             configured=self._registry.configured,
             has_model=self._desk.has_model,
-            load=Load(self._desk.in_flight, self._desk.latency, random.random),
+            load=Load(self._desk.in_flight, self._desk.latency, chance),
         )
         return Router(self._config, directory)
 

@@ -5,7 +5,6 @@ what had arrived. Two generators lie between socket and editor: the provider's a
 """
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Any, Literal
 
@@ -59,6 +58,13 @@ class _Try:
         self.probe = False
 
 
+def chance() -> float:
+    """Return a number in [0, 1). `random` is imported when first asked: most sessions never do."""
+    import random
+
+    return random.random()
+
+
 class Run:
     """Iterate it once: each step gives the tokens of one read, as a list that is never empty.
 
@@ -81,7 +87,7 @@ class Run:
         self._desk = desk
         self._request = request
         self._candidates = candidates
-        self._retry = RetryPolicy(retry, random.random)
+        self._retry = RetryPolicy(retry, chance)
         self._patience = retry.max_wait_ms / 1000
         self._unary = unary
         self._clock = asyncio.get_running_loop().time

@@ -6,7 +6,6 @@ So the program is looked for in absolute folders of PATH only and started in the
 
 import asyncio
 import os
-import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping
 from pathlib import Path
@@ -125,6 +124,8 @@ def find_program(argv: list[str], environ: Mapping[str, str]) -> str:
         folders = environ.get("PATH", os.defpath).split(os.pathsep)
         candidates = [os.path.join(folder, name) for folder in folders if os.path.isabs(folder)]
     for candidate in candidates:
+        import shutil  # with bz2 and lzma, for those who have such a program only
+
         found = shutil.which(candidate)
         if found is not None:
             return found

@@ -8,7 +8,6 @@ Groq, Azure OpenAI and OpenRouter, google.rpc.RetryInfo.
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import cast
 
 Clock = Callable[[], float]
@@ -155,6 +154,8 @@ def _now(headers: Mapping[str, str], clock: Clock) -> float:
 
 
 def _date(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # a third of a megabyte for a rare form
+
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError):

@@ -6,7 +6,7 @@ failover: it sends one request and says what came of it.
 """
 
 import asyncio
-import secrets
+import os
 import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Coroutine, Mapping
@@ -299,6 +299,7 @@ class HttpProvider(AiProvider):
         response = await self.context.client.send(
             HttpRequest("POST", url, headers, payload, self.keep_alive),
             total=remaining(deadline, self.context.timeouts.total),
+            sending=trace,
         )
         if trace is not None:
             trace.sent_at, trace.first_byte_at = response.sent_at, response.first_byte_at
@@ -375,7 +376,7 @@ class HttpProvider(AiProvider):
 def answer_id(headers: Mapping[str, str]) -> str:
     """Return a name for an answer whose format has none: the service's for the request, or ours."""
     said = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
-    return said or f"answer-{secrets.token_hex(8)}"
+    return said or f"answer-{os.urandom(8).hex()}"
 
 
 _REQUEST_IDS = ("x-amzn-requestid", "x-request-id", "request-id")
