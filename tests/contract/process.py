@@ -30,6 +30,8 @@ class Sidecar:
     `options` are the initialization options; None starts the program and says nothing.
     """
 
+    program: tuple[str, ...] = (str(PROGRAM),)
+
     def __init__(
         self,
         folder: Path,
@@ -60,7 +62,7 @@ class Sidecar:
 
     async def __aenter__(self) -> "Sidecar":
         self.process = await asyncio.create_subprocess_exec(
-            str(PROGRAM),
+            *self.program,
             *self._arguments,
             stdin=PIPE,
             stdout=PIPE,
