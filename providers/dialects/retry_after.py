@@ -42,7 +42,8 @@ def seconds(text: str) -> float | None:
             return None
         total += float(match.group(1)) * scale
         end = match.end()
-    return total if end and not text[end:].strip() else None
+    whole = end and not text[end:].strip()
+    return total if whole and total < _EPOCH else None  # so many digits are no duration
 
 
 def retry_after(
