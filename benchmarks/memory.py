@@ -1,6 +1,8 @@
 """Memory of the provider core: ten providers over TLS, each having streamed once, children counted.
 
-Against a pygls server without features that has answered `initialize`, in the same run.
+Against a pygls server without features that has answered `initialize`, in the same run. Taken twice:
+as a client of `ai/*` alone has it, for which pygls is never imported, and as an editor has it, which
+asks for standard LSP as well.
 """
 
 import tempfile
@@ -38,9 +40,14 @@ def certificates(folder: Path) -> tuple[Path, Path, Path]:
     return paths
 
 
-def core(options: object, names: tuple[str, ...]) -> dict[str, float]:
-    """Return MB of a sidecar's tree: once initialized, after one provider, after all."""
-    with Side("sidecar", sidecar_command(), options=options).settle() as side:
+def core(options: object, names: tuple[str, ...], *, editor: bool) -> dict[str, float]:
+    """Return MB of a sidecar's tree: once initialized, after one provider, after all.
+
+    `editor`: the client asks for standard LSP as well, so that pygls is in memory.
+    """
+    with Side("sidecar", sidecar_command(), options=options) as side:
+        if editor:
+            side.settle()
         time.sleep(SETTLE)
         found = {"initialized": side.rss() / MB}
         for i, name in enumerate(names):
@@ -62,7 +69,7 @@ def bare() -> float:
 
 def run(names: list[str], *, quick: bool) -> list[Row]:
     base: list[float] = []
-    mine: dict[str, list[dict[str, float]]] = {"ten kinds": [], "one kind ten times": []}
+    mine: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-tls-") as folder:
         ca, certificate, key = certificates(Path(folder))
         with LoadServer(tls=(certificate, key)) as server:
@@ -70,10 +77,13 @@ def run(names: list[str], *, quick: bool) -> list[Row]:
                 base.append(bare())
                 if "sidecar" in names:
                     options = every_kind(f"https://localhost:{server.port}", ca=str(ca))
-                    mine["ten kinds"].append(core(options, KINDS))
                     url = f"https://localhost:{server.port}/v1"
-                    options = options_for(url, names=NAMES, ca=str(ca))
-                    mine["one kind ten times"].append(core(options, NAMES))
+                    same = options_for(url, names=NAMES, ca=str(ca))
+                    for which, editor in (("`ai/*` alone", False), ("and standard LSP", True)):
+                        kinds = mine.setdefault(f"ten kinds, {which}", [])
+                        kinds.append(core(options, KINDS, editor=editor))
+                        ten = mine.setdefault(f"one kind ten times, {which}", [])
+                        ten.append(core(same, NAMES, editor=editor))
     reference = median(base)
     assert reference is not None
     rows: list[Row] = []
@@ -81,7 +91,7 @@ def run(names: list[str], *, quick: bool) -> list[Row]:
         measured = median([one["all providers"] for one in runs])
         rows.append(
             Row(
-                what=f"memory, ten providers over TLS, {which}, each streamed once",
+                what=f"memory, ten providers over TLS, each streamed once: {which}",
                 unit="MB",
                 measured=measured,
                 reference=reference,

@@ -20,6 +20,9 @@ _BUNDLES = (
 )
 
 
+_SUM_OF_FOLDER = "ca-certificates.crt"  # update-ca-certificates(8) writes both
+
+
 class BadBundle(Exception):
     """`http.caBundle` cannot be read, or holds no certificate."""
 
@@ -67,8 +70,11 @@ def _load_roots(context: ssl.SSLContext) -> None:
 
 
 def _within(bundle: str | None, folder: str | None) -> bool:
-    """Return whether `bundle` is the sum of what is in `folder` (Debian's ca-certificates.crt)."""
-    return bundle is None or os.path.dirname(bundle) == folder
+    """Return whether `bundle` is the sum of what is in `folder`: Debian's `ca-certificates.crt`,
+    to which OpenSSL's own `cert.pem` is a link there."""
+    if bundle is None or folder is None:
+        return bundle is None
+    return os.path.realpath(bundle) == os.path.join(os.path.realpath(folder), _SUM_OF_FOLDER)
 
 
 def _is_hashed(folder: str | None) -> bool:
