@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from providers.errors import Malformed, ProviderError, Truncated
-from providers.types import Finish, StreamToken
+from providers.types import Finish, StreamStart, StreamToken
 from providers.wire import json_text
 from providers.wire.eventstream import EventStreamDecoder
 from providers.wire.json_array import JsonStreamParser
@@ -71,6 +71,7 @@ class StreamProcessor:
     """
 
     __slots__ = (
+        "_begun",
         "_decode",
         "_decoder",
         "_deferred",
@@ -90,6 +91,7 @@ class StreamProcessor:
         self._deferred: Callable[[], ProviderError | None] | None
         self._deferred = getattr(decoder, "deferred", None)
         self._read = reader.read
+        self._begun = False
         self._framed = False  # a frame has been seen, so this is a stream of that framing
         self._done = False
         self._joiner: SurrogateJoiner | None = None
@@ -128,6 +130,8 @@ class StreamProcessor:
             return self._broken(error, out)
         if lenient != Lenient.count or self._joiner is not None:
             out = self._joined(out)
+        if not self._begun and out:
+            self._begin(out)
         if self._reader.finished and out and type(out[-1]) is Finish:
             self._done = True
         return out
@@ -140,6 +144,8 @@ class StreamProcessor:
         """
         if self.failed is not None:
             raise self.failed
+        if self._done:
+            return []  # what stands behind the end is no part of the answer
         out: list[StreamToken] = []
         lenient = Lenient.count
         try:
@@ -152,6 +158,8 @@ class StreamProcessor:
             out = self._joined(out)
             if self._joiner is not None:
                 out += self._joiner.end()
+        if not self._begun and out:
+            self._begin(out)
         self._done = True
         return out
 
@@ -193,7 +201,15 @@ class StreamProcessor:
             out += self._joiner.end()
         if not out:
             raise error
+        if not self._begun:
+            self._begin(out)
         return out
+
+    def _begin(self, out: list[StreamToken]) -> None:
+        """An answer begins with its start, also where the service left that event out."""
+        self._begun = True
+        if type(out[0]) is not StreamStart:
+            out.insert(0, StreamStart("", ""))
 
     def _joined(self, out: list[StreamToken]) -> list[StreamToken]:
         if self._joiner is None:

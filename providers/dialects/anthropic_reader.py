@@ -116,11 +116,11 @@ class _CodeResult(msgspec.Struct, gc=False):
     error_code: str | None = None
 
 
-_event = msgspec.json.Decoder(_Event)
+_event = msgspec.json.Decoder(_Event, strict=False)
 _decode_event = _event.decode
-_answer = msgspec.json.Decoder(_Answer)
+_answer = msgspec.json.Decoder(_Answer, strict=False)
 _anything: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
-_code_input = msgspec.json.Decoder(_CodeInput)
+_code_input = msgspec.json.Decoder(_CodeInput, strict=False)
 
 CODE_TOOLS = {
     "code_execution": "python",

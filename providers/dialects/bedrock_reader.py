@@ -99,7 +99,7 @@ class _Usage(msgspec.Struct, rename="camel", gc=False):
 
 
 class ConverseEvent(msgspec.Struct, rename="camel", gc=False):
-    content_block_index: int = 0
+    content_block_index: int | None = None
     delta: _Delta | None = None
     start: _Delta | None = None
     stop_reason: str | None = None
@@ -125,10 +125,10 @@ class _Exception(msgspec.Struct, rename="camel", gc=False):
     original_message: str | None = None
 
 
-_event = msgspec.json.Decoder(ConverseEvent)
+_event = msgspec.json.Decoder(ConverseEvent, strict=False)
 _decode_event = _event.decode
-_answer = msgspec.json.Decoder(_Answer)
-_exception = msgspec.json.Decoder(_Exception)
+_answer = msgspec.json.Decoder(_Answer, strict=False)
+_exception = msgspec.json.Decoder(_Exception, strict=False)
 
 
 class ConverseReader(Reader):
@@ -139,6 +139,7 @@ class ConverseReader(Reader):
 
     def __init__(self) -> None:
         self.finished = False
+        self._started = False
         self._calls = 0
         self._call_of: dict[int, int] = {}  # block -> our number of its call
         self._unsaid: dict[int, str] = {}  # block of a call without arguments so far -> them
@@ -173,11 +174,13 @@ class ConverseReader(Reader):
     # --- events ---------------------------------------------------------------------------
 
     def _start(self, frame: ConverseEvent, out: list[StreamToken]) -> None:
-        out.append(StreamStart("", ""))  # the format names neither
+        if not self._started:
+            self._started = True
+            out.append(StreamStart("", ""))  # the format names neither
 
     def _block_start(self, frame: ConverseEvent, out: list[StreamToken]) -> None:
         if frame.start is not None and frame.start.tool_use is not None:
-            self._begin_call(frame.content_block_index, frame.start.tool_use, out)
+            self._begin_call(frame.content_block_index or 0, frame.start.tool_use, out)
 
     def _delta(self, frame: ConverseEvent, out: list[StreamToken]) -> None:
         delta = frame.delta
@@ -187,15 +190,16 @@ class ConverseReader(Reader):
             if delta.text:
                 out.append(TextDelta(delta.text))
             return
+        index = frame.content_block_index or 0
         if delta.tool_use is not None:
-            self._arguments(frame.content_block_index, delta.tool_use, out)
+            self._arguments(index, delta.tool_use, out)
         elif delta.reasoning_content is not None:
-            self._reason(frame.content_block_index, delta.reasoning_content, out)
+            self._reason(index, delta.reasoning_content, out)
         elif delta.citation is not None:
             _cite(delta.citation, out)
 
     def _block_stop(self, frame: ConverseEvent, out: list[StreamToken]) -> None:
-        self._close(frame.content_block_index, out)
+        self._close(frame.content_block_index or 0, out)
 
     def _stop(self, frame: ConverseEvent, out: list[StreamToken]) -> None:
         for index in list(self._signatures):

@@ -131,7 +131,7 @@ class _Chunk(msgspec.Struct, rename="camel", gc=False):
     error: dict[str, object] | str | None = None
 
 
-_chunk = msgspec.json.Decoder(_Chunk)
+_chunk = msgspec.json.Decoder(_Chunk, strict=False)
 
 
 class GeminiReader(Reader):

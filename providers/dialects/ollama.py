@@ -227,7 +227,7 @@ class _Line(msgspec.Struct, gc=False):
     error: dict[str, object] | str | None = None
 
 
-_line = msgspec.json.Decoder(_Line)
+_line = msgspec.json.Decoder(_Line, strict=False)
 
 
 class OllamaReader(Reader):
@@ -249,27 +249,31 @@ class OllamaReader(Reader):
             raise Malformed("the JSON is nested too deeply") from None
         if line.error is not None:
             raise error_of_event({"error": line.error})
+        if self.finished:
+            return
         if not self._started:
             self._started = True
             out.append(StreamStart("", line.model or ""))
-        message = line.message
-        if message is not None:
-            if message.thinking:
-                out.append(ReasoningDelta(message.thinking))
-            if message.content:
-                out.append(TextDelta(message.content))
-            if message.tool_calls:
-                self._call(message.tool_calls, out)
+        if line.message is not None:
+            self._message(line.message, out)
         if line.thinking:
             out.append(ReasoningDelta(line.thinking))
         if line.response:
             out.append(TextDelta(line.response))
-        if line.done and not self.finished:
+        if line.done:
             self._finish(line, out)
 
     def end(self, out: list[StreamToken]) -> None:
         if not self.finished:
             raise Truncated("the stream ended without `done`")
+
+    def _message(self, message: _Message, out: list[StreamToken]) -> None:
+        if message.thinking:
+            out.append(ReasoningDelta(message.thinking))
+        if message.content:
+            out.append(TextDelta(message.content))
+        if message.tool_calls:
+            self._call(message.tool_calls, out)
 
     def _call(self, calls: list[_Call], out: list[StreamToken]) -> None:
         """Append calls; they come whole. Older servers give them no id."""

@@ -34,7 +34,7 @@ from providers.types import (
 )
 from providers.wire import json_text
 
-_CHUNK = msgspec.json.Decoder(Chunk)
+_CHUNK = msgspec.json.Decoder(Chunk, strict=False)
 _ANY: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 _decode_chunk = _CHUNK.decode
 _decode_plain = msgspec.json.Decoder(PlainChunk).decode
@@ -98,7 +98,7 @@ class ChatReader(Reader):
 
     def _chunk(self, event: str, data: bytes, chunk: Chunk, out: list[StreamToken]) -> None:
         choices = chunk.choices
-        if not self._started or not choices or chunk.error is not None or event == "error":
+        if not self._started or not choices or chunk.error or event == "error":
             self._unusual(event, data, chunk, out)
         if choices:
             for choice in choices:
@@ -118,7 +118,7 @@ class ChatReader(Reader):
         Raises `Malformed` for what is no such answer, or the error it carries.
         """
         chunk = json_text.decode(_CHUNK, body)
-        if chunk.error is not None or not chunk.choices:
+        if chunk.error or not chunk.choices:
             self._raise_if_error("", body, chunk)
             raise Malformed("the answer has no choices")
         out: list[StreamToken] = []
@@ -154,7 +154,7 @@ class ChatReader(Reader):
         return json_text.decode_refused(_CHUNK, data, error)
 
     def _unusual(self, event: str, data: bytes, chunk: Chunk, out: list[StreamToken]) -> None:
-        if chunk.error is not None or event == "error" or chunk.choices is None:
+        if chunk.error or event == "error" or chunk.choices is None:
             try:
                 self._raise_if_error(event, data, chunk)
             except ResponseError as error:
@@ -164,7 +164,7 @@ class ChatReader(Reader):
             self._start(chunk, out)
 
     def _raise_if_error(self, event: str, data: bytes, chunk: Chunk) -> None:
-        if chunk.error is not None or event == "error":
+        if chunk.error or event == "error":
             raise self._error_event(data)
         if chunk.choices is None and chunk.usage is None and b'"message"' in data:
             # vLLM and Mistral: {"object": "error", "message": …} without an `error` around it.
@@ -196,7 +196,7 @@ class ChatReader(Reader):
         out.append(StreamStart(answer_id, chunk.model or ""))
 
     def _choice(self, choice: Choice, out: list[StreamToken]) -> None:
-        if choice.error is not None:
+        if choice.error:
             raise self._ended(error_of_event({"error": choice.error}), out)
         delta = choice.delta
         if delta is None and not self._has_content:
@@ -288,13 +288,15 @@ class ChatReader(Reader):
             self._count(chunk.usage, out)
         elif groq is not None and groq.usage is not None:
             self._count(groq.usage, out)
-        if groq is not None and groq.error is not None:
+        if groq is not None and groq.error:
             raise self._ended(error_of_event({"error": groq.error}), out)
         self._citations(chunk, out)
 
     def _count(self, usage: WireUsage, out: list[StreamToken]) -> None:
         """Tell every new count at once: an answer that is cut short is paid for, too."""
         if usage != self._usage and is_said(usage):
+            if not self._started:
+                self._start(Chunk(), out)
             self._usage = usage
             out.append(report(usage))
 

@@ -51,7 +51,7 @@ class CompletionChunk(msgspec.Struct, gc=False):
     stop: Any = None
 
 
-_CHUNK = msgspec.json.Decoder(CompletionChunk)
+_CHUNK = msgspec.json.Decoder(CompletionChunk, strict=False)
 _ANY: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
 

@@ -35,8 +35,8 @@ from providers.types import (
 )
 from providers.wire import json_text
 
-_EVENT = msgspec.json.Decoder(Event)
-_RESPONSE = msgspec.json.Decoder(Response)
+_EVENT = msgspec.json.Decoder(Event, strict=False)
+_RESPONSE = msgspec.json.Decoder(Response, strict=False)
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
 _decode_event = _EVENT.decode
 _decode_plain = msgspec.json.Decoder(PlainTextDelta).decode

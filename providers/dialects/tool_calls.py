@@ -13,8 +13,8 @@ from providers.types import StreamToken, ToolCallDelta
 class _Call:
     __slots__ = ("announced", "held", "id", "name", "slot", "wire_index")
 
-    def __init__(self, slot: int, wire_index: int | None, call_id: str | None) -> None:
-        self.slot = slot
+    def __init__(self, wire_index: int | None, call_id: str | None) -> None:
+        self.slot = -1  # counted when it is announced: a call may wait for its name
         self.wire_index = wire_index
         self.id = call_id
         self.name: str | None = None
@@ -25,10 +25,11 @@ class _Call:
 class ToolCallAssembler:
     """For one answer; `answer_id` makes ids for calls that come without, the same each time."""
 
-    __slots__ = ("_calls", "_last", "answer_id")
+    __slots__ = ("_announced", "_calls", "_last", "answer_id")
 
     def __init__(self) -> None:
         self.answer_id = ""
+        self._announced = 0
         self._calls: list[_Call] = []
         self._last: _Call | None = None
 
@@ -46,7 +47,7 @@ class ToolCallAssembler:
         """Append to `out` what one fragment adds."""
         call = self._find(wire_index, call_id or None, name or None)
         if call is None:
-            call = _Call(len(self._calls), wire_index, call_id or None)
+            call = _Call(wire_index, call_id or None)
             self._calls.append(call)
         self._last = call
         if call.announced:
@@ -68,6 +69,8 @@ class ToolCallAssembler:
 
     def _announce(self, call: _Call, out: list[StreamToken]) -> None:
         call.announced = True
+        call.slot = self._announced
+        self._announced += 1
         call_id = call.id or made_id(self.answer_id, call.slot, call.name or "")
         arguments = "".join(call.held) or None
         call.held.clear()

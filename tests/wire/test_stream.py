@@ -172,7 +172,7 @@ class Broken:
 
 def test_what_a_reader_appended_before_its_error_is_returned() -> None:
     processor = StreamProcessor(SseDecoder(), Broken())
-    assert processor.feed(b"data: x\n\n") == [ReasoningDelta("r")]
+    assert processor.feed(b"data: x\n\n") == [StreamStart("", ""), ReasoningDelta("r")]
     with pytest.raises(Malformed):
         processor.end()
 

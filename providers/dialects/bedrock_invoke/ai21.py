@@ -42,7 +42,7 @@ class _Answer(msgspec.Struct, gc=False):
     completions: list[_Completion] = []
 
 
-_answer = msgspec.json.Decoder(_Answer)
+_answer = msgspec.json.Decoder(_Answer, strict=False)
 
 
 def piece_of(data: bytes) -> TextPiece:

@@ -19,6 +19,7 @@ from providers.types import ChatRequest, StreamToken
 from providers.wire.json_text import decode
 
 _COMPLETION = b'"completion"'
+_MESSAGE = b'"message_start"'
 
 
 class _Usage(msgspec.Struct, gc=False):
@@ -32,7 +33,7 @@ class _Completion(msgspec.Struct, gc=False):
     usage: _Usage | None = None
 
 
-_completion = msgspec.json.Decoder(_Completion)
+_completion = msgspec.json.Decoder(_Completion, strict=False)
 
 
 def completion_of(data: bytes) -> TextPiece:
@@ -53,7 +54,7 @@ class ClaudeReader(Reader):
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
         if self._inner is None:
-            completes = _COMPLETION in data[:200]
+            completes = _COMPLETION in data and _MESSAGE not in data
             self._inner = TextReader(completion_of) if completes else AnthropicMessages().reader()
         self._inner.read(event, data, out)
         self.finished = self._inner.finished

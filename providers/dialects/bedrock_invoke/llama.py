@@ -31,7 +31,7 @@ class _Answer(msgspec.Struct, gc=False):
     stop_reason: str | None = None
 
 
-_answer = msgspec.json.Decoder(_Answer)
+_answer = msgspec.json.Decoder(_Answer, strict=False)
 
 
 def piece_of(data: bytes) -> TextPiece:

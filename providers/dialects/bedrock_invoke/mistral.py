@@ -36,7 +36,7 @@ class _Answer(msgspec.Struct, gc=False):
     outputs: list[_Output] = []
 
 
-_answer = msgspec.json.Decoder(_Answer)
+_answer = msgspec.json.Decoder(_Answer, strict=False)
 
 
 def piece_of(data: bytes) -> TextPiece:

@@ -22,7 +22,7 @@ class _Chunk(msgspec.Struct, rename="camel", gc=False):
     metadata: ConverseEvent | None = None
 
 
-_chunk = msgspec.json.Decoder(_Chunk)
+_chunk = msgspec.json.Decoder(_Chunk, strict=False)
 
 
 class NovaReader(ConverseReader):

@@ -86,7 +86,7 @@ class _Chunk(msgspec.Struct, gc=False):
     bytes: str | None = None
 
 
-_chunk = msgspec.json.Decoder(_Chunk)
+_chunk = msgspec.json.Decoder(_Chunk, strict=False)
 _measured = msgspec.json.Decoder(_Measured, strict=False)
 _METRICS = b'"amazon-bedrock-invocationMetrics"'
 
