@@ -50,7 +50,8 @@ class ProviderError(Exception):
     """Base of everything a provider call raises, cancellation aside.
 
     `retry_after` is in seconds. `provider` and `model` are filled in by the manager where the place
-    of origin does not know them. The message never contains a secret.
+    of origin does not know them. The message never contains a secret, nor half a character: it is
+    written to logs and to terminals as UTF-8.
     """
 
     kind: ErrorKind = "server"
@@ -68,6 +69,8 @@ class ProviderError(Exception):
         provider: str | None = None,
         model: str | None = None,
     ) -> None:
+        if not message.isascii():
+            message = message.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         super().__init__(message)
         self.message = message
         if kind is not None:
@@ -111,7 +114,14 @@ class ConnectFailed(TransportError):
 
 
 class Disconnected(TransportError):
-    """The connection went away before the answer's head was complete."""
+    """The connection went away before the answer's head was complete.
+
+    `stale`: it had been kept from an earlier request, and may have been closed before this one.
+    """
+
+    def __init__(self, message: str, *, stale: bool = False) -> None:
+        super().__init__(message)
+        self.stale = stale
 
 
 class TimedOut(TransportError):
