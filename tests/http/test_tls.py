@@ -231,6 +231,25 @@ async def test_close_is_seen_at_once(
     await server.connections[0].closed(0.05)
 
 
+@pytest.mark.parametrize("link", [True, False])
+async def test_roots_are_looked_up_where_the_bundle_is_their_sum(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: bool
+) -> None:
+    folder = tmp_path / "certs"
+    folder.mkdir()
+    authority.cert_pem.write_to_path(str(folder / "ca-certificates.crt"))
+    (folder / "0123abcd.0").touch()
+    bundle = tmp_path / "cert.pem"
+    if link:
+        bundle.symlink_to(folder / "ca-certificates.crt")
+    else:
+        authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    monkeypatch.setenv("SSL_CERT_DIR", str(folder))
+    context = shared_context.__wrapped__(None)
+    assert len(context.get_ca_certs()) == (0 if link else 1)
+
+
 @pytest.mark.parametrize("content", [None, "no certificate in here"])
 async def test_bad_bundle(make_client: MakeClient, tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "ca.pem"
