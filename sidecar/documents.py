@@ -7,6 +7,7 @@ every position after it would be another line's, and every change would go to th
 import re
 from collections.abc import Sequence
 from functools import partial
+from urllib.parse import unquote
 
 from pygls.workspace import TextDocument, Workspace
 
@@ -32,6 +33,14 @@ def lines_of(text: str) -> tuple[str, ...]:
     if _PYTHONS_ONLY.search(text):
         return tuple(_LINE.findall(text))
     return tuple(text.splitlines(keepends=True))
+
+
+def document_at(workspace: Workspace, uri: str) -> TextDocument | None:
+    """Return the open document of a URI as the client writes it, None if it is not open.
+
+    pygls files documents under what is left of a URI without its percent-encoding.
+    """
+    return workspace.text_documents.get(unquote(uri))
 
 
 def use_in(workspace: Workspace) -> None:

@@ -13,6 +13,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.uris import to_fs_path
 
+from sidecar.documents import document_at
 from sidecar.handshake import at
 from sidecar.inline.engine import Ask, Host, InlineEngine
 
@@ -42,10 +43,10 @@ class InlineFeature:
         self.counts = host.inline_counts
         self.engine = InlineEngine(host, root=self._root)
 
-    def snapshot(self, params: types.InlineCompletionParams) -> _Request:
+    def snapshot(self, params: types.InlineCompletionParams, raw: Any) -> _Request:
         """Return the request with the document as it is now: the next message may change it."""
         position, uri = params.position, params.text_document.uri
-        document = self._server.workspace.text_documents.get(uri)
+        document = document_at(self._server.workspace, uri)
         place = types.Range(position, position)
         if document is None:
             return _Request(None, place)
@@ -64,7 +65,7 @@ class InlineFeature:
         path = path_of(uri)
 
         def is_current() -> bool:
-            now = self._server.workspace.text_documents.get(uri)
+            now = document_at(self._server.workspace, uri)
             return now is not None and (now.source is source or now.source == source)
 
         ask = Ask(
