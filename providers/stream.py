@@ -127,7 +127,10 @@ class StreamProcessor:
             if self._deferred is not None and (found := self._deferred()) is not None:
                 raise found
         except ProviderError as error:
-            return self._broken(error, out)
+            # Of what follows the end nothing counts: whether it came in one read with the end or in
+            # a later one, which is never made, is chance.
+            if not (self._reader.finished and out and type(out[-1]) is Finish):
+                return self._broken(error, out)
         if lenient != Lenient.count or self._joiner is not None:
             out = self._joined(out)
         if not self._begun and out:
