@@ -104,7 +104,7 @@ def _without_surrogates(value: object) -> object:
         return [_without_surrogates(each) for each in cast("list[object]", value)]
     if isinstance(value, dict):
         table = cast("dict[str, object]", value)
-        return {name: _without_surrogates(each) for name, each in table.items()}
+        return {whole(name): _without_surrogates(each) for name, each in table.items()}
     return value
 
 
