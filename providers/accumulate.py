@@ -1,6 +1,9 @@
 """Tokens of one answer, added up into a `CompletionResponse`. One pass, no copies but text."""
 
+import math
 from io import StringIO
+
+import msgspec
 
 from providers.types import (
     Citation,
@@ -18,6 +21,10 @@ from providers.types import (
     Usage,
     UsageReport,
 )
+
+
+MOST_TOKENS = 2**53 - 1
+"""The largest count that is exact in every reader of our JSON, and that the ledger can hold."""
 
 
 class Accumulator:
@@ -79,8 +86,8 @@ class Accumulator:
                 response.id, response.model = token.id, token.model
                 return
             case UsageReport():
-                response.usage = token.usage
-                if token.cost_usd is not None:
+                response.usage = _possible(token.usage)
+                if token.cost_usd is not None and 0 <= token.cost_usd < math.inf:
                     response.cost_usd = token.cost_usd
                 return
             case Finish():
@@ -152,3 +159,11 @@ class _Call:
 
     def whole(self) -> ToolCall:
         return ToolCall(self.id, self.name, self.arguments.getvalue(), self.opaque)
+
+
+def _possible(usage: Usage) -> Usage:
+    """Return the usage with no count below nothing: it would give a budget money back."""
+    counts: tuple[int, ...] = msgspec.structs.astuple(usage)
+    if min(counts) >= 0 and max(counts) <= MOST_TOKENS:
+        return usage
+    return Usage(*(min(max(count, 0), MOST_TOKENS) for count in counts))
