@@ -22,7 +22,6 @@ from providers.types import (
     UsageReport,
 )
 
-
 MOST_TOKENS = 2**53 - 1
 """The largest count that is exact in every reader of our JSON, and that the ledger can hold."""
 
