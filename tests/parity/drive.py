@@ -143,14 +143,9 @@ def no_waiting(waits: list[float]) -> Iterator[None]:
         async def sleep(self, delay: float) -> None:
             waits.append(delay)
 
-    class Chance:
-        @staticmethod
-        def random() -> float:
-            return 0.5
-
     with (
         mock.patch.object(run_module, "asyncio", Loop()),
-        mock.patch.object(run_module, "random", Chance),
+        mock.patch.object(run_module, "chance", lambda: 0.5),
     ):
         yield
 
