@@ -25,8 +25,16 @@ from sidecar.envelope import (
 )
 from sidecar.framing import FrameDecoder, FrameError, frame
 
-COMMANDS = ["aiSidecar.selectModel", "aiSidecar.accepted", "aiSidecar.rewrite"]
+COMMANDS = [
+    "aiSidecar.selectModel",
+    "aiSidecar.accepted",
+    "aiSidecar.rewrite",
+    "aiSidecar.applyAction",
+]
 """What `workspace/executeCommand` knows. Neovim runs a command only if it is listed."""
+
+ACTION_KINDS = ["quickfix", "refactor.rewrite", "source.test"]
+"""Of the code actions that there are (`sidecar.actions.menu`)."""
 
 _ENCODINGS = ("utf-8", "utf-16", "utf-32")
 _INCREMENTAL = 2  # LSP TextDocumentSyncKind
@@ -116,6 +124,11 @@ def server_capabilities(params: Any) -> dict[str, Any]:
         "positionEncoding": position_encoding(params),
         "textDocumentSync": _text_document_sync(params),
         "inlineCompletionProvider": True,
+        "codeActionProvider": {
+            "codeActionKinds": ACTION_KINDS,
+            "resolveProvider": True,
+            "workDoneProgress": True,
+        },
         "executeCommandProvider": {"commands": COMMANDS},
         "workspace": {
             "workspaceFolders": {"supported": True, "changeNotifications": True},

@@ -53,10 +53,10 @@ class SidecarServer(LanguageServer):
     inline: InlineFeature
     actions: ActionFeature
 
-    on_arrival: dict[str, Callable[[Any], Any]]
-    """By method, or by the name of a command: makes what a handler gets in place of the params,
-    when the request arrives. A handler begins a loop turn later, and the next message may have
-    changed the document by then."""
+    on_arrival: dict[str, Callable[[Any, Any], Any]]
+    """By method, or by the name of a command: makes what a handler gets in place of the params, of
+    these and of what they were on the wire, when the request arrives. A handler begins a loop turn
+    later, and the next message may have changed the document by then."""
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Say nothing to the user: requests are answered, and everything is logged."""
@@ -83,7 +83,12 @@ def register(server: SidecarServer) -> None:
     server.command("aiSidecar.selectModel")(select_model)
     server.command(inline.ACCEPTED)(inline.accepted)
     server.command(actions.REWRITE)(actions.rewrite)
+    server.command(actions.APPLY)(actions.apply)
     server.on_arrival[actions.REWRITE] = server.actions.rewrite_asked
+    server.on_arrival[actions.APPLY] = server.actions.apply_asked
+    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, actions.OPTIONS)(actions.listed)
+    server.feature(types.CODE_ACTION_RESOLVE)(actions.resolve)
+    server.on_arrival[types.CODE_ACTION_RESOLVE] = server.actions.resolve_asked
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION)(inline.complete)
     # pygls announces nothing without options, and would only take an object for them.
     features: Any = server.protocol.fm
@@ -170,7 +175,9 @@ class LspBridge:
                 method, arguments = given.command, [*(given.arguments or ())]
                 handler = self._command(method)
             take = self.server.on_arrival.get(method)
-            self._execute(message_id, handler, *(arguments if take is None else [take(given)]))
+            if take is not None:
+                arguments = [take(given, params)]
+            self._execute(message_id, handler, *arguments)
         except RpcError as error:
             self.connection.answer(message_id, error)
         except Exception as error:

@@ -173,7 +173,9 @@ _CODE = re.compile(r"[={}\[\]<>]|;\s*$|\w\(|^\s*(?:#|//|--|/\*|\*|\"\"\"|''')")
 def _is_prose(rows: list[str]) -> bool:
     """Say whether most lines are sentences and hardly one is code."""
     told = [row.strip() for row in rows if row.strip()]
-    sentences = sum(bool(_SENTENCE.fullmatch(row)) and not _CODE.search(row) for row in told)
+    sentences = sum(
+        len(row) < 1000 and bool(_SENTENCE.fullmatch(row)) and not _CODE.search(row) for row in told
+    )
     return bool(told) and sentences * 2 > len(told)
 
 

@@ -16,8 +16,8 @@ from providers.manager import ProviderManager, Target
 from providers.run import Run
 from providers.types import ChatRequest, Outcome, RetryNotice, TextDelta
 from sidecar.actions.answer import Unusable
-from sidecar.actions.prompt import Question, ask
-from sidecar.actions.region import Region
+from sidecar.actions.plans import Made, Plan
+from sidecar.actions.prompt import ask
 from sidecar.config.model import ActionSettings, InlineSettings
 from sidecar.envelope import ContentModified
 from sidecar.status import Status
@@ -56,18 +56,15 @@ class Progress(Protocol):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One action on one part of a document, as it was when it was asked for.
+    """One action on one document, as it was when it was asked for.
 
-    `read` makes of the answer what is wanted; it raises `Unusable`. `is_current` says whether the
-    document is still `region.source`.
+    `is_current` says whether the document is still that of the plan.
     """
 
     uri: str
     path: str
     language: str
-    region: Region
-    question: Question
-    read: Callable[[str], str]
+    plan: Plan
     is_current: Callable[[], bool]
 
 
@@ -76,11 +73,11 @@ class ActionEngine:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._running: dict[asyncio.Task[str], Job] = {}
-        self._outdated: set[asyncio.Task[str]] = set()
+        self._running: dict[asyncio.Task[Made], Job] = {}
+        self._outdated: set[asyncio.Task[Made]] = set()
 
-    async def run(self, job: Job, progress: Progress) -> str:
-        """Return the text that the answer comes to.
+    async def run(self, job: Job, progress: Progress) -> Made:
+        """Return what the answer comes to.
 
         Raises `ProviderError`, and `ContentModified` once the document is another: at once where
         `changed` is told of it. A cancel closes the connection to the service.
@@ -90,7 +87,7 @@ class ActionEngine:
         work = asyncio.get_running_loop().create_task(self._work(job, progress))
         self._running[work] = job
         try:
-            text = await work
+            made = await work
         except asyncio.CancelledError:
             if work in self._outdated:
                 raise ContentModified from None
@@ -100,7 +97,7 @@ class ActionEngine:
             self._outdated.discard(work)
         if not job.is_current():
             raise ContentModified
-        return text
+        return made
 
     def changed(self, uri: str) -> None:
         """End what is under way for a document that is another now."""
@@ -109,7 +106,7 @@ class ActionEngine:
                 self._outdated.add(work)
                 work.cancel()
 
-    async def _work(self, job: Job, progress: Progress) -> str:
+    async def _work(self, job: Job, progress: Progress) -> Made:
         with self._host.status.busy():
             run = await self._prepare(job)
             progress.begin(run.provider, run.model)
@@ -138,8 +135,8 @@ class ActionEngine:
 
     def _ask(self, job: Job, context_tokens: int, max_tokens: int) -> ChatRequest:
         return ask(
-            job.question,
-            job.region,
+            job.plan.question,
+            job.plan.region,
             language=job.language,
             path=job.path,
             context_tokens=context_tokens,
@@ -169,7 +166,7 @@ async def _listed(manager: ProviderManager, run: Run) -> Model | None:
     return next((model for model in listed if model.id == run.model or not run.model), None)
 
 
-def _usable(job: Job, outcome: Outcome) -> str:
+def _usable(job: Job, outcome: Outcome) -> Made:
     """Return what is read in a whole answer. Raises `ProviderError` for any other."""
     error: ProviderError
     reason = outcome.response.finish_reason
@@ -181,7 +178,7 @@ def _usable(job: Job, outcome: Outcome) -> str:
         )
     else:
         try:
-            return job.read(outcome.response.text)
+            return job.plan.read(outcome.response.text)
         except Unusable as unusable:
             error = Malformed(str(unusable))
     error.provider, error.model = outcome.provider, outcome.model

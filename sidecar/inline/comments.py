@@ -20,5 +20,10 @@ _MARKS = {
 
 def comment(language: str, text: str) -> str:
     """Return `text` as a comment of one line, "" where nobody knows how."""
-    mark = _MARKS.get(language)
-    return f"{mark} {text}" if mark else ""
+    sign = mark(language)
+    return f"{sign} {text}" if sign else ""
+
+
+def mark(language: str) -> str:
+    """Return what begins a comment that ends with its line, "" where nobody knows."""
+    return _MARKS.get(language, "")
