@@ -31,6 +31,7 @@ from sidecar.actions.positions import (
 )
 from sidecar.actions.region import selected
 from sidecar.actions.work import ActionWork, Token
+from sidecar.documents import document_at
 from sidecar.envelope import ContentModified, InvalidParams, RpcError
 from sidecar.handshake import at
 from sidecar.inline.feature import name_of, path_of, root_of
@@ -83,7 +84,7 @@ class ActionFeature:
 
     def listed(self, params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
         """Return the actions for a range, not yet resolved. Asks nobody; sends nothing."""
-        document = self._server.workspace.text_documents.get(params.text_document.uri)
+        document = document_at(self._server.workspace, params.text_document.uri)
         if document is None or not self.client.can_act or not self._is_allowed(document):
             return []
         context = params.context
@@ -150,7 +151,7 @@ class ActionFeature:
             raise InvalidParams("arguments[0].uri", "expected a document's URI")
         if not isinstance(instruction, str) or not instruction.strip():
             raise InvalidParams("arguments[0].instruction", "expected what is to be done")
-        document = self._server.workspace.text_documents.get(uri)
+        document = document_at(self._server.workspace, uri)
         if document is None:
             raise InvalidParams("arguments[0].uri", "expected a document that is open")
         place = read_range(at(given, "range"), "arguments[0].range")
@@ -172,7 +173,7 @@ class ActionFeature:
         action = ACTIONS.get(chosen.action)
         if action is None:
             raise InvalidParams(f"{field}.action", f"expected one of {', '.join(ACTIONS)}")
-        document = self._server.workspace.text_documents.get(chosen.uri)
+        document = document_at(self._server.workspace, chosen.uri)
         if document is None or document.version != chosen.version:
             raise self._told(ContentModified())
         self._require_allowed(document)
@@ -265,7 +266,7 @@ class ActionFeature:
         uri, source = document.uri, plan.region.source
 
         def is_current() -> bool:
-            now = self._server.workspace.text_documents.get(uri)
+            now = document_at(self._server.workspace, uri)
             return now is not None and (now.source is source or now.source == source)
 
         return Job(

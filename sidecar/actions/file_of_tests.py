@@ -12,7 +12,7 @@ from sidecar.actions.beside import name_of_tests
 from sidecar.actions.client import Client
 from sidecar.actions.plans import Beside, appended
 from sidecar.actions.positions import end_of
-from sidecar.documents import Document
+from sidecar.documents import Document, document_at
 from sidecar.envelope import ContentModified
 
 LARGEST = 1 << 20
@@ -50,7 +50,7 @@ def find(
     if is_ignored(str(path)):
         return None
     if not read:
-        there = uri in workspace.text_documents or path.is_file()
+        there = document_at(workspace, uri) is not None or path.is_file()
         text = "" if there else None
     else:
         text = _text(workspace, uri, path)
@@ -66,7 +66,7 @@ def edit(workspace: Workspace, file: FileOfTests, client: Client, text: str) -> 
         raise ContentModified
     if there is None:
         return client.created(file.uri, text + "\n")
-    document = workspace.text_documents.get(file.uri)
+    document = document_at(workspace, file.uri)
     version = document.version if document is not None else None
     if document is None:
         document = Document(file.uri, source=there, position_codec=workspace.position_codec)
@@ -75,7 +75,7 @@ def edit(workspace: Workspace, file: FileOfTests, client: Client, text: str) -> 
 
 def _text(workspace: Workspace, uri: str, path: Path) -> str | None:
     """Return what the file holds, as the editor sees it; None if there is none to be read."""
-    document = workspace.text_documents.get(uri)
+    document = document_at(workspace, uri)
     if document is not None:
         return document.source
     try:
