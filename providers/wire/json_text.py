@@ -82,6 +82,16 @@ def decode_refused(decoder: msgspec.json.Decoder[T], data: bytes, error: Excepti
         raise Malformed(f"not JSON: {refused}"[:200]) from None
 
 
+def encode(value: Any) -> bytes:
+    """Return a decoded value as JSON again, halves of characters as the escapes that they were."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        import json  # noqa: TID251 - msgspec cannot write lone surrogates either
+
+        return json.dumps(value).encode()
+
+
 def _clean_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Msgspec compares keys as UTF-8, which a lone surrogate has no form in."""
     return {whole(key): value for key, value in pairs}

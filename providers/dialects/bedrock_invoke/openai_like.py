@@ -13,7 +13,7 @@ from providers.dialects.bedrock_invoke.payload import Body, Payload, limit_of
 from providers.dialects.bedrock_request import BedrockProfile
 from providers.dialects.openai_chat import ChatProfile, OpenAiChat
 from providers.types import ChatRequest, StreamToken
-from providers.wire.json_text import decode
+from providers.wire.json_text import decode, encode
 
 PROFILE = ChatProfile(
     stream_options=False, schemas="plain", omit=frozenset({"model", "stream", "stream_options"})
@@ -27,12 +27,18 @@ def as_chat(data: bytes, part: str) -> bytes:
     if b'"stop_reason"' not in data and (part == "message" or b'"delta"' in data):
         return data
     said = decode(_object, data)
-    for choice in cast("list[dict[str, Any]]", said.get("choices") or []):
+    choices = said.get("choices")
+    if not isinstance(choices, list):
+        return data
+    for each in cast("list[Any]", choices):
+        if not isinstance(each, dict):
+            return data  # the reader says what is wrong with it
+        choice = cast("dict[str, Any]", each)
         if part not in choice and "message" in choice:
             choice[part] = choice.pop("message")
         if "finish_reason" not in choice:
             choice["finish_reason"] = choice.pop("stop_reason", None)
-    return msgspec.json.encode(said)
+    return encode(said)
 
 
 class _ChunkReader(Reader):

@@ -98,11 +98,12 @@ class InvokeReader(Reader):
         self.finished = False
         self._inner = inner
         self._counted = False
+        self._ended = False  # `Finish` was given: whether more is read depends on the chunks' cuts
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
         if event[:1] == EXCEPTION_MARK:
             raise exception_of(event[1:], data)
-        if event != "chunk":
+        if event != "chunk" or self._ended:
             return
         packed = decode(_chunk, data).bytes
         if packed is None:
@@ -119,6 +120,7 @@ class InvokeReader(Reader):
                 self._counted = True
         if not self._counted and _METRICS in payload:
             self._count(payload, out)
+        self._ended = len(out) > before and type(out[-1]) is Finish
 
     def end(self, out: list[StreamToken]) -> None:
         self._inner.end(out)
