@@ -18,6 +18,7 @@ from benchmarks import (
     dispatch,
     figures,
     gc_objects,
+    growth,
     latency,
     memory,
     startup,
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "memory": memory.run,
     "startup": startup.run,
     "connections": connections.run,
+    "growth": growth.run,
 }
 
 

@@ -6,7 +6,8 @@ The model says what the stream is, so that every client of every kind can ask fo
 
 `p0` is as fast as the client reads, `BURST` events in one write. Kinds: 0 a fixed cycle of texts,
 1 the time of writing (CLOCK_MONOTONIC, ns), 2 texts that belong to this stream alone (its key and
-position, not ASCII only). `bench-e503` is an error answer of that status. The key of a stream is
+position, not ASCII only), 3 a fixed cycle of texts of 200 bytes. `bench-e503` is an error answer of
+that status. The key of a stream is
 its prompt. What was seen (when the last request of a key began, was refused, lost its connection)
 is told by `GET /records`, which starts a new page.
 
@@ -69,20 +70,23 @@ def text_of(key: str, script: Script, i: int) -> str:
     """Return the text of token `i`: what a client must have received, except for kind 1."""
     if script.kind == 0:
         return f" {i % CYCLE:03d}"
+    if script.kind == 3:
+        return f" {i % CYCLE:03d}" + "x" * 196
     if script.kind == 1:
         return f" {time.monotonic_ns()}"
     return f" {key}·{i}é漢🙂"
 
 
-_cycles: dict[tuple[object, int], list[bytes]] = {}
+_cycles: dict[tuple[object, int, int], list[bytes]] = {}
 
 
-def _cycle(form: Format, size: int) -> list[bytes]:
-    """Return the events of kind 0, made once per format and size."""
-    found = _cycles.get((form.path, size))
+def _cycle(form: Format, script: Script) -> list[bytes]:
+    """Return the events of kinds 0 and 3, made once per format, kind and size."""
+    key = form.path, script.kind, script.size
+    found = _cycles.get(key)
     if found is None:
-        found = [form.event(text_of("", Script(), i), size) for i in range(CYCLE)]
-        _cycles[form.path, size] = found
+        found = [form.event(text_of("", script, i), script.size) for i in range(CYCLE)]
+        _cycles[key] = found
     return found
 
 
@@ -115,8 +119,8 @@ class Stream:
             self.timer = self.loop.call_at(self.due, self.one)
 
     def event(self, i: int) -> bytes:
-        if self.script.kind == 0:
-            return _cycle(self.form, self.script.size)[i % CYCLE]
+        if self.script.kind in (0, 3):
+            return _cycle(self.form, self.script)[i % CYCLE]
         return self.form.event(text_of(self.key, self.script, i), self.script.size)
 
     def one(self) -> None:
@@ -241,7 +245,7 @@ async def serve(tls: list[str] | None) -> None:
     listening = await loop.create_server(
         lambda: Connection(server), "127.0.0.1", 0, ssl=context, backlog=4096
     )
-    _cycle(OPENAI_CHAT, Script().size)
+    _cycle(OPENAI_CHAT, Script())
     print(listening.sockets[0].getsockname()[1], flush=True)
     await listening.serve_forever()
 

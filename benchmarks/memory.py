@@ -1,8 +1,8 @@
 """Memory of the provider core: ten providers over TLS, each having streamed once, children counted.
 
-Against a pygls server without features that has answered `initialize`, in the same run. Taken twice:
-as a client of `ai/*` alone has it, for which pygls is never imported, and as an editor has it, which
-asks for standard LSP as well.
+Against a pygls server without features that has answered `initialize`, in the same run. Twice:
+as a client of `ai/*` alone has it, for which pygls is never imported, and as an editor has it,
+which asks for standard LSP as well.
 """
 
 import tempfile
