@@ -1,7 +1,7 @@
 """`AiProvider`: the nine things every provider can do, and what it says about itself."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Literal
 
 import msgspec
@@ -108,6 +108,10 @@ class AiProvider(ABC):
     @abstractmethod
     def name(self) -> str:
         """The name it is configured under."""
+
+    def fit_keys(self) -> Sequence[int]:
+        """Return the numbers of its keys that may be used now; empty if all rest or are refused."""
+        return ()
 
     def key_source(self) -> str | None:
         """Return where its key comes from ("env OPENAI_API_KEY"), never the key."""

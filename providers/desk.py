@@ -6,6 +6,7 @@ decides no order of candidates and sends nothing.
 
 import contextlib
 from collections.abc import Callable, Generator
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,7 +15,7 @@ from providers.accumulate import Accumulator
 from providers.base import AiProvider, Model, Price
 from providers.catalog import cost
 from providers.dialects.rate_headers import read_allowances
-from providers.errors import CircuitOpen, ProviderError
+from providers.errors import CircuitOpen, Disconnected, ProviderError, RateLimited
 from providers.estimate import BYTES_PER_TOKEN, estimate_tokens
 from providers.gate import Gate
 from providers.health import PassiveHealth
@@ -22,7 +23,7 @@ from providers.http.plain import is_loopback
 from providers.ledger.entry import AnswerOutcome
 from providers.metrics import ProviderMetrics
 from providers.policy.breaker import CircuitBreaker
-from providers.policy.limiter import AdaptiveRateLimiter
+from providers.policy.keyed_limiter import KeyedRateLimiter, Place
 from providers.policy.pool import Latency
 from providers.policy.router import Candidate
 from providers.registry import ProviderRegistry
@@ -48,13 +49,21 @@ _RUNNERS = frozenset({"ollama", "lm-studio", "llama-cpp"})
 _ELSEWHERE = "cloud"
 
 
+class Admission(NamedTuple):
+    """What an attempt holds: a place before the provider, and whether it probes an open circuit."""
+
+    place: Place
+    probe: bool
+
+
 class ProviderRecord:
     """How one provider has fared, for as long as the process lives."""
 
-    __slots__ = ("breaker", "gate", "health", "latency", "metrics")
+    __slots__ = ("breaker", "gate", "health", "keys_of", "latency", "metrics")
 
     def __init__(self, limits: LimitSettings) -> None:
-        self.gate = Gate(AdaptiveRateLimiter(limits))
+        self.gate = Gate(KeyedRateLimiter(limits))
+        self.keys_of: AiProvider | None = None  # the one whose keys the limiter knows
         self.breaker = CircuitBreaker()
         self.latency = Latency()
         self.health = PassiveHealth()
@@ -185,8 +194,8 @@ class Desk:
                 retry_after=wait,
             )
 
-    async def enter(self, candidate: Candidate, request: Request, patience: float) -> bool:
-        """Wait for the provider's turn. Returns whether the attempt probes an open circuit.
+    async def enter(self, candidate: Candidate, request: Request, patience: float) -> Admission:
+        """Wait for the provider's turn, or for that of a key of its pool that is free first.
 
         Raises `BudgetExceeded` if a budget is used up, before the wait or after it.
         """
@@ -194,56 +203,64 @@ class Desk:
         if capped:
             await self.spending.admit()
         record = self.record(candidate.provider)
+        self._know_keys(candidate.provider, record)
         tokens = _estimated_input(request) if record.gate.limiter.counts_tokens else 0
-        if not record.gate.enter_now(tokens):
+        place = record.gate.enter_now(tokens)
+        if place is None:
             self._context.on_status(candidate.provider, "waiting for its turn")
             try:
-                await record.gate.enter(tokens, patience)
+                place = await record.gate.enter(tokens, patience)
             finally:
                 self._context.on_status(candidate.provider, "")
             if capped:
-                await self._admit_from(record.gate)
+                await self._admit_from(record.gate, place)
         record.metrics.requests += 1
-        return record.breaker.began(self._clock())
+        return Admission(place, record.breaker.began(self._clock()))
 
-    def leave(self, candidate: Candidate, trace: CallTrace) -> None:
+    def leave(self, candidate: Candidate, trace: CallTrace, place: Place) -> None:
         """Free the place, and learn from the answer's headers."""
         gate = self.record(candidate.provider).gate
         if trace.headers:
-            gate.limiter.learned(*read_allowances(trace.headers), gate.now)
-        gate.leave()
+            place.limiter.learned(*read_allowances(trace.headers), gate.now)
+        gate.leave(place)
 
     def answered(
-        self, candidate: Candidate, request: Request, outcome: Outcome, *, probe: bool
+        self, candidate: Candidate, request: Request, outcome: Outcome, admitted: Admission
     ) -> None:
         """Book an answer that came whole, and let it speak for the provider."""
         record = self.record(candidate.provider)
-        record.breaker.succeeded(probe=probe)
+        record.breaker.succeeded(probe=admitted.probe)
         record.health.succeeded(outcome.timing.first_token_ms)
         record.latency.add(outcome.attempts[-1].ms, self._clock())
         record.metrics.answered(outcome.usage, outcome.cost, outcome.timing)
         model = self.model_of(candidate) or outcome.model
         self.spending.book(candidate.provider, model, "ok", outcome.usage, outcome.cost)
         limiter = record.gate.limiter
-        limiter.answered()
+        admitted.place.limiter.answered()
         if limiter.counts_tokens:
             beyond = outcome.usage.total_tokens - _estimated_input(request)
             limiter.used(record.gate.now, beyond)
 
-    def failed(self, candidate: Candidate, error: ProviderError, *, probe: bool) -> None:
+    def failed(self, candidate: Candidate, error: ProviderError, admitted: Admission) -> None:
         """Count the failure and let it speak about the provider."""
         record = self.record(candidate.provider)
-        record.breaker.failed(error, self._clock(), probe=probe)
         record.metrics.failed(error.kind)
-        record.health.failed(error)
         if error.kind in ("rateLimit", "overloaded"):
-            record.gate.limiter.throttled()
+            admitted.place.limiter.throttled()
+        if isinstance(error, Disconnected) and error.stale:
+            record.breaker.abandoned(probe=admitted.probe)  # no connection lives for ever
+            return
+        record.health.failed(error)
+        if isinstance(error, RateLimited) and self._has_further_keys(record, admitted.place):
+            record.breaker.abandoned(probe=admitted.probe)  # the key rests, not the provider
+        else:
+            record.breaker.failed(error, self._clock(), probe=admitted.probe)
 
-    def cancelled(self, candidate: Candidate, *, probe: bool) -> None:
-        """Count a request that the client took back."""
+    def cancelled(self, candidate: Candidate, admitted: Admission | None) -> None:
+        """Count a request that the client took back, wherever it was."""
         record = self.record(candidate.provider)
         record.metrics.cancelled += 1
-        record.breaker.abandoned(probe=probe)
+        record.breaker.abandoned(probe=admitted is not None and admitted.probe)
 
     def retried(self, candidate: Candidate) -> None:
         """Count a retry."""
@@ -254,10 +271,21 @@ class Desk:
         self.record(candidate.provider).metrics.failovers += 1
 
     def cut_short(
-        self, candidate: Candidate, request: Request, answer: Accumulator, how: AnswerOutcome
+        self,
+        candidate: Candidate,
+        request: Request,
+        answer: Accumulator,
+        how: AnswerOutcome,
+        trace: CallTrace,
     ) -> None:
-        """Book what an answer cost that did not come to its end, estimated where nobody said."""
-        if not answer.has_content and answer.usage is None:
+        """Book what an answer cost that did not come to its end, estimated where nobody said.
+
+        Of an answer that was cancelled before anything of it came, that is what the service had
+        been sent; what failed before has cost nothing, as far as anybody says.
+        """
+        no_error = trace.status is None or trace.status < 300
+        sent = how == "cancelled" and trace.sent_at is not None and no_error
+        if not (sent or answer.has_content or answer.usage is not None):
             return
         usage, model = _used_so_far(request, answer), self.model_of(candidate)
         if answer.cost_usd is not None:
@@ -298,12 +326,26 @@ class Desk:
 
     # --- small pieces -------------------------------------------------------------------------
 
-    async def _admit_from(self, gate: Gate) -> None:
+    def _know_keys(self, name: str, record: ProviderRecord) -> None:
+        """Have the limiter know the provider's keys, anew where another configuration made it."""
+        try:
+            provider = self.registry.get(name)
+        except ProviderError:
+            return  # it cannot be made: the attempt will say why
+        if provider is not record.keys_of:
+            record.keys_of = provider
+            record.gate.limiter.use_keys(provider.keys, provider.fit_keys)
+
+    def _has_further_keys(self, record: ProviderRecord, place: Place) -> bool:
+        provider = record.keys_of
+        return place.key is not None and provider is not None and bool(provider.fit_keys())
+
+    async def _admit_from(self, gate: Gate, place: Place) -> None:
         """Ask the budget again after a wait; a place that is then not used goes to the next."""
         try:
             await self.spending.admit()
         except BaseException:
-            gate.leave()
+            gate.leave(place)
             raise
 
     def _priced(self, candidate: Candidate, usage: Usage, answered_as: str) -> float | None:

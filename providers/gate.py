@@ -9,15 +9,15 @@ from collections import deque
 from math import inf
 
 from providers.errors import LocalLimit
-from providers.policy.limiter import AdaptiveRateLimiter
+from providers.policy.keyed_limiter import KeyedRateLimiter, Place
 
-Waiter = tuple[asyncio.Future[None], int]
+Waiter = tuple[asyncio.Future[Place], int]
 
 
 class Gate:
-    """`enter` before a request, `leave` after it; `length` requests are waiting."""
+    """`enter` before a request, `leave` with its place after it; `length` requests are waiting."""
 
-    def __init__(self, limiter: AdaptiveRateLimiter) -> None:
+    def __init__(self, limiter: KeyedRateLimiter) -> None:
         self.limiter = limiter
         self._clock = asyncio.get_running_loop().time
         self._waiters: deque[Waiter] = deque()
@@ -33,15 +33,14 @@ class Gate:
         """The clock of the limiter, in seconds."""
         return self._clock()
 
-    def enter_now(self, tokens: int) -> bool:
+    def enter_now(self, tokens: int) -> Place | None:
         """Enter if nobody waits and the limiter admits a request of about `tokens`."""
         now = self._clock()
         if self._waiters or self.limiter.wait(now, tokens).seconds > 0:
-            return False
-        self.limiter.began(now, tokens)
-        return True
+            return None
+        return self.limiter.began(now, tokens)
 
-    async def enter(self, tokens: int, patience: float) -> None:
+    async def enter(self, tokens: int, patience: float) -> Place:
         """Wait for a turn. Raises `LocalLimit` at once if it takes more than `patience` seconds.
 
         That is known of a rate, not of a place: a place is waited for as long as the request lives.
@@ -49,25 +48,25 @@ class Gate:
         wait = self.limiter.wait(self._clock(), tokens)
         if patience < wait.seconds < inf:
             raise _refused(wait.seconds)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
         waiter = (turn, tokens)
         self._waiters.append(waiter)
         self._admit()
         try:
-            await turn
+            return await turn
         except asyncio.CancelledError:
             self._give_up(waiter)
             raise
 
-    def leave(self) -> None:
+    def leave(self, place: Place) -> None:
         """The request is over."""
-        self.limiter.ended()
+        self.limiter.ended(place)
         self._admit()
 
     def _give_up(self, waiter: Waiter) -> None:
         """Take a waiter out; a turn it was given but cannot take goes to the next one."""
         if waiter[0].done() and not waiter[0].cancelled():
-            self.leave()
+            self.leave(waiter[0].result())
         else:
             self._waiters.remove(waiter)
             self._admit()
@@ -86,8 +85,7 @@ class Gate:
                     self._timer = asyncio.get_running_loop().call_later(wait, self._admit)
                 return
             self._waiters.popleft()
-            self.limiter.began(now, tokens)
-            turn.set_result(None)
+            turn.set_result(self.limiter.began(now, tokens))
 
 
 def _refused(seconds: float) -> LocalLimit:

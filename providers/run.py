@@ -12,11 +12,12 @@ import msgspec
 
 from providers.accumulate import Accumulator
 from providers.base import AiProvider
-from providers.desk import Desk, Request
+from providers.desk import Admission, Desk, Request
 from providers.errors import (
     Attempt,
     Authentication,
     CircuitOpen,
+    Disconnected,
     ErrorKind,
     ProviderError,
     RefusedLocally,
@@ -47,15 +48,16 @@ an endpoint that complains about something new every time can cost."""
 class _Try:
     """One attempt: when it began, what happened on the wire, whether it holds a place."""
 
-    __slots__ = ("began", "candidate", "ended_as", "entered", "probe", "trace")
+    __slots__ = ("admitted", "began", "candidate", "ended_as", "trace")
 
-    def __init__(self, candidate: Candidate, now: float, deadline: float | None) -> None:
+    def __init__(
+        self, candidate: Candidate, now: float, deadline: float | None, *, fresh: bool
+    ) -> None:
         self.candidate = candidate
         self.began = now
-        self.trace = CallTrace(deadline)
+        self.trace = CallTrace(deadline, fresh=fresh)
         self.ended_as: ErrorKind | Literal["", "cancelled"] = "cancelled"
-        self.entered = False
-        self.probe = False
+        self.admitted: Admission | None = None
 
 
 def chance() -> float:
@@ -96,6 +98,7 @@ class Run:
         self._attempts: list[Attempt] = []
         self._at = self._tries = self._recoveries = self._renewals = 0
         self._waited = 0.0
+        self._fresh = False  # whether the next attempt takes a connection of its own
         self._dispatched: float | None = None
         self._first_token: float | None = None
         self._answer = Accumulator()
@@ -117,7 +120,10 @@ class Run:
 
     async def _iterate(self) -> AsyncGenerator[list[ManagerToken], None]:
         while True:
-            this = _Try(self._candidates[self._at], self._clock(), self._deadline)
+            this = _Try(
+                self._candidates[self._at], self._clock(), self._deadline, fresh=self._fresh
+            )
+            self._fresh = False
             self._answer = Accumulator()
             source = None
             try:
@@ -133,8 +139,8 @@ class Run:
                 self._cancel(this)
                 raise
             finally:
-                if this.entered:
-                    self._desk.leave(this.candidate, this.trace)
+                if this.admitted is not None:
+                    self._desk.leave(this.candidate, this.trace, this.admitted.place)
                     self._tell(this)
                 if source is not None:
                     await source.aclose()
@@ -147,7 +153,7 @@ class Run:
                     self._waited += wait
                     await asyncio.sleep(wait)
             except (asyncio.CancelledError, GeneratorExit):
-                self._desk.cancelled(this.candidate, probe=False)
+                self._desk.cancelled(this.candidate, None)
                 raise
 
     # --- one attempt -------------------------------------------------------------------
@@ -163,15 +169,15 @@ class Run:
         patience = FAILOVER_RETRY_WAIT if self._more else self._patience
         entering = self._desk.enter(this.candidate, self._request, patience)
         if self._deadline is None:
-            this.probe = await entering
+            this.admitted = await entering
         else:
-            this.probe = await self._until_deadline(entering)
-        this.entered = True
+            this.admitted = await self._until_deadline(entering)
+        this.trace.key = this.admitted.place.key
         now = self._clock()
         self._waited += now - this.began  # a queue is not dispatch
         this.began = now
 
-    async def _until_deadline(self, entering: Coroutine[Any, Any, bool]) -> bool:
+    async def _until_deadline(self, entering: Coroutine[Any, Any, Admission]) -> Admission:
         try:
             async with asyncio.timeout_at(self._deadline):
                 return await entering
@@ -216,6 +222,7 @@ class Run:
         return batch
 
     def _succeed(self, this: _Try) -> None:
+        assert this.admitted is not None
         now = self._clock()
         this.ended_as = ""
         self._note_dispatch(this)
@@ -238,7 +245,7 @@ class Run:
             ),
             attempts=self._attempts,
         )
-        self._desk.answered(candidate, self._request, self.outcome, probe=this.probe)
+        self._desk.answered(candidate, self._request, self.outcome, this.admitted)
 
     def _tell(self, this: _Try) -> None:
         """Tell whoever watches, if anybody does."""
@@ -264,14 +271,14 @@ class Run:
         error.model = error.model or self._desk.model_of(this.candidate)
         ms = (self._clock() - this.began) * 1000
         self._attempts.append(Attempt(error.provider, error.model, ms, error))
-        if this.entered:
-            self._desk.failed(this.candidate, error, probe=this.probe)
-        self._desk.cut_short(this.candidate, self._request, self._answer, "broken")
+        if this.admitted is not None:
+            self._desk.failed(this.candidate, error, this.admitted)
+        self._desk.cut_short(this.candidate, self._request, self._answer, "broken", this.trace)
         return error
 
     def _cancel(self, this: _Try) -> None:
-        self._desk.cancelled(this.candidate, probe=this.probe)
-        self._desk.cut_short(this.candidate, self._request, self._answer, "cancelled")
+        self._desk.cancelled(this.candidate, this.admitted)
+        self._desk.cut_short(this.candidate, self._request, self._answer, "cancelled", this.trace)
 
     async def _plan(self, this: _Try, failure: ProviderError) -> float:
         """Return the seconds to wait before the next attempt, and set which one that is.
@@ -284,6 +291,11 @@ class Run:
             self._recoveries += 1
             return 0.0
         self._tries += 1
+        if isinstance(failure, Disconnected) and failure.stale:
+            # Closed between two requests, as far as anybody can tell: no fault, so no wait.
+            self._fresh = True
+            self._desk.retried(this.candidate)
+            return 0.0
         wait = self._retry.wait_before_retry(failure, self._tries, more_candidates=self._more)
         if wait is not None and self._fits(wait):
             self._desk.retried(this.candidate)

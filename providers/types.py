@@ -22,13 +22,16 @@ class CallTrace:
     """One upstream request: when it must be over, and what happened on the wire meanwhile.
 
     Times are of the running loop's clock, in seconds; None until it happened. `headers` are the
-    answer's, with lower-case names: the rate limiter learns from them.
+    answer's, with lower-case names: the rate limiter learns from them. `fresh`: no connection of an
+    earlier request is to be used. `key`: which of the provider's keys is to be used, None for any.
     """
 
-    __slots__ = ("deadline", "first_byte_at", "headers", "sent_at", "status")
+    __slots__ = ("deadline", "first_byte_at", "fresh", "headers", "key", "sent_at", "status")
 
-    def __init__(self, deadline: float | None = None) -> None:
+    def __init__(self, deadline: float | None = None, *, fresh: bool = False) -> None:
         self.deadline = deadline
+        self.fresh = fresh
+        self.key: int | None = None
         self.sent_at: float | None = None
         self.first_byte_at: float | None = None
         self.status: int | None = None

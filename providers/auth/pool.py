@@ -63,9 +63,17 @@ class KeyPool:
         said = [text for slot in self._slots if (text := slot.source.describe())]
         return ", ".join(dict.fromkeys(said)) or None
 
-    async def get(self) -> str:
-        """Return the key whose turn it is. Raises `NotConfigured` where there is none."""
-        slot = self._next()
+    def fit(self) -> list[int]:
+        """Return the numbers of the keys that neither rest nor are retired."""
+        return [number for number, slot in enumerate(self._slots) if self._usable(slot)]
+
+    async def get(self, number: int | None = None) -> str:
+        """Return the key of this number while it is fit, else the one whose turn it is.
+
+        Raises `NotConfigured` where there is none.
+        """
+        chosen = None if number is None else self._slots[number]
+        slot = chosen if chosen is not None and self._usable(chosen) else self._next()
         slot.key = await slot.source.get()
         return slot.key
 

@@ -31,7 +31,7 @@ from providers.errors import (
 from providers.http import faults
 from providers.http.address import Address, parse
 from providers.http.encoding import BadEncoding
-from providers.http.exchange import Bounds
+from providers.http.exchange import Bounds, Sending
 from providers.http.proxy import ProxyRules, without_password
 from providers.http.response import DirectResponse, HttpRequest, HttpResponse
 from providers.http.tls import BadBundle, explain, shared_context
@@ -85,12 +85,15 @@ class HttpClient:
         total: float | None = None,
         first_byte: float | None = None,
         connect: float | None = None,
+        sending: Sending | None = None,
     ) -> HttpResponse:
         """Send `request` and return its answer as soon as the head is there, whatever its status.
 
         `total`, `first_byte` and `connect` (seconds) replace the configured bounds. Raises
         `ConnectFailed`, `TimedOut`, `Disconnected`, `Malformed` (the answer is not HTTP), and
-        `NotConfigured` for a URL, header, proxy or CA file that cannot be used.
+        `NotConfigured` for a URL, header, proxy or CA file that cannot be used. With `sending`,
+        which is told when it is sent, a `Disconnected` may be `stale`; without, such a request is
+        sent again here.
         """
         defaults = self._timeouts
         wait = first_byte or defaults.first_byte
@@ -110,7 +113,7 @@ class HttpClient:
             if place.proxy is not None:
                 fault = asked._replace(answered=True).fault
                 return await self._proxied_transports().send(
-                    place.proxy, request, fields, place.address, bounds, fault
+                    place.proxy, request, fields, place.address, bounds, fault, sending
                 )
             if request.body or request.method not in _BODILESS:
                 fields.append((b"Content-Length", b"%d" % len(request.body)))
@@ -120,6 +123,7 @@ class HttpClient:
                 request.body,
                 bounds,
                 head_only=request.method == "HEAD",
+                sending=sending,
             )
         except ProviderError:
             raise
@@ -316,6 +320,11 @@ def _disconnected(asked: _Asked, _: Exception) -> ProviderError:
     return Disconnected(f"{asked.host} closed the connection {when}")
 
 
+def _stale(asked: _Asked, _: Exception) -> ProviderError:
+    said = f"{asked.host} closed a connection that had been kept from an earlier request"
+    return Disconnected(said, stale=True)
+
+
 def _protocol(asked: _Asked, error: Exception) -> ProviderError:
     said = str(error)
     if any(word in said for word in ("closed", "disconnect")):
@@ -347,6 +356,7 @@ _FAULTS: dict[type[BaseException], Callable[[_Asked, Exception], ProviderError]]
     faults.TotalTimeout: _total_timeout,
     faults.ConnectError: _connect_failed,
     faults.ProxyError: _proxy_failed,
+    faults.StaleConnection: _stale,
     faults.NetworkError: _disconnected,
     faults.RemoteProtocolError: _protocol,
     faults.LocalProtocolError: _not_configured,

@@ -32,6 +32,17 @@ class Bounds(NamedTuple):
     total: float | None
 
 
+class Sending(Protocol):
+    """What whoever asks wants to know although no answer may come, and may want of it.
+
+    `sent_at`: the time of the loop's clock at which the first byte was handed to a socket. With
+    `fresh` no connection of an earlier request is used.
+    """
+
+    fresh: bool
+    sent_at: float | None
+
+
 class Channel(Protocol):
     """What an exchange needs of its connection."""
 

@@ -42,6 +42,10 @@ class ReadError(NetworkError):
     """It broke."""
 
 
+class StaleConnection(NetworkError):
+    """One kept from an earlier request was closed without a word: perhaps before this one came."""
+
+
 class RemoteProtocolError(TransportFault):
     """The peer ended the connection where HTTP does not."""
 

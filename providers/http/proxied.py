@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from providers.http import faults
 from providers.http.address import Address
-from providers.http.exchange import Bounds, Phase
+from providers.http.exchange import Bounds, Phase, Sending
 from providers.http.lean_httpx import httpx
 from providers.http.response import Fault, HttpRequest, HttpResponse, header_mapping
 
@@ -44,6 +44,7 @@ class ProxiedTransports:
         address: Address,
         bounds: Bounds,
         fault: Fault,
+        sending: Sending | None = None,
     ) -> "ProxiedResponse":
         """Send through `proxy` and return once the head is there.
 
@@ -63,6 +64,9 @@ class ProxiedTransports:
             raise watch.expired() from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _ours(error) from error
+        finally:
+            if sending is not None and watch.sent_at:
+                sending.sent_at = watch.sent_at
         self._count(address, opened=watch.opened)
         return ProxiedResponse(response, watch, self._dispose, fault)
 

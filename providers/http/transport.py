@@ -14,7 +14,7 @@ from providers.http import faults
 from providers.http.address import Address
 from providers.http.connection import Connection
 from providers.http.descriptors import Descriptors
-from providers.http.exchange import Bounds, Exchange
+from providers.http.exchange import Bounds, Exchange, Sending
 from providers.http.pool import CLOSED, Origin
 
 STALE_WINDOW = 2.0
@@ -48,15 +48,19 @@ class Transport:
         *,
         head_only: bool = False,
         server_name: str | None = None,
+        sending: Sending | None = None,
     ) -> Exchange:
         """Send a request that is bytes already; return once the head of its answer is there.
+
+        A kept connection that turns out to be stale is replaced, once; but whoever counts what is
+        sent, and gives `sending` for it, is told by `faults.StaleConnection` and asks again.
 
         Raises a `faults.TransportFault`: `DecodingError` for what is not HTTP, the others for an
         answer that does not come.
         """
         loop = asyncio.get_running_loop()
         total_at = None if bounds.total is None else loop.time() + bounds.total
-        fresh = False
+        fresh = sending is not None and sending.fresh
         while True:
             connection = None if fresh else origin.idle_connection()
             if connection is None:
@@ -70,12 +74,17 @@ class Transport:
             exchange = Exchange(loop, bounds, total_at, head_only=head_only)
             try:
                 await connection.send(exchange, head, body)
-            except (faults.NetworkError, faults.RemoteProtocolError):
+            except (faults.NetworkError, faults.RemoteProtocolError) as error:
                 stale = connection.used and exchange.silent
                 if fresh or not stale or loop.time() - exchange.sent_at > STALE_WINDOW:
                     raise
+                if sending is not None:
+                    raise faults.StaleConnection(str(error)) from error
                 fresh = True
                 continue
+            finally:
+                if sending is not None:
+                    sending.sent_at = exchange.sent_at
             return exchange
 
     def origin(self, address: Address) -> Origin:

@@ -82,10 +82,14 @@ class AdaptiveRateLimiter:
         self._tokens: _Bucket | None = None
         self._most: int | None = None
         self.configure(settings)
-        self._places = inf  # learned
-        self._blocked_until = 0.0  # learned
-        self._seen: Allowance | None = None
+        self.forget()
         self.in_flight = 0
+
+    def forget(self) -> None:
+        """Forget what was learned."""
+        self._places = inf
+        self._blocked_until = 0.0
+        self._seen: Allowance | None = None
 
     def configure(self, settings: LimitSettings) -> None:
         """Take over what the user set, if it is new; what was learned stays."""

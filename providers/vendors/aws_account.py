@@ -87,10 +87,16 @@ class AwsProvider(HttpProvider):
         return self.url(path)
 
     async def headers(
-        self, method: str, url: str, body: bytes, accept: str, extra: Mapping[str, str]
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        accept: str,
+        extra: Mapping[str, str],
+        number: int | None = None,
     ) -> dict[str, str]:
         """Return all headers, signed as they are; a configured `authorization` is left alone."""
-        ours = await super().headers(method, url, body, accept, extra)
+        ours = await super().headers(method, url, body, accept, extra, number)
         if not self._signs:
             return ours
         check_plain_http(url, self.context.http.allow_plain_http)

@@ -131,6 +131,9 @@ class HttpProvider(AiProvider):
     def key_source(self) -> str | None:
         return self.key.describe()
 
+    def fit_keys(self) -> list[int]:
+        return self.key.fit()
+
     def url(self, path: str) -> str:
         """Return the address of `path`."""
         return self.base_url + path
@@ -295,7 +298,9 @@ class HttpProvider(AiProvider):
         payload = encode_body(body)
         accept = "text/event-stream" if stream else "application/json"
         extra = self.request_headers(request, stream=stream)
-        headers = await within(deadline, self.headers("POST", url, payload, accept, extra))
+        key = trace.key if trace else None
+        ours = self.headers("POST", url, payload, accept, extra, key)
+        headers = await within(deadline, ours)
         response = await self.context.client.send(
             HttpRequest("POST", url, headers, payload, self.keep_alive),
             total=remaining(deadline, self.context.timeouts.total),
@@ -311,9 +316,17 @@ class HttpProvider(AiProvider):
         return response
 
     async def headers(
-        self, method: str, url: str, body: bytes, accept: str, extra: Mapping[str, str]
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        accept: str,
+        extra: Mapping[str, str],
+        number: int | None = None,
     ) -> dict[str, str]:
         """Return all headers of a request; a configured header replaces ours of that name.
+
+        `number` says which key of a pool is to be used.
 
         Raises `NotConfigured` when a key is needed and none is there, or when it would travel in
         plain text to another machine.
@@ -322,7 +335,7 @@ class HttpProvider(AiProvider):
         if body:
             ours["content-type"] = "application/json"
         ours.update(extra)
-        key = await self.key.get() if self.needs_key or self.key.configured else ""
+        key = await self.key.get(number) if self.needs_key or self.key.configured else ""
         if key:
             self.context.redactor.learn(key)
         auth = self.auth_headers(key)

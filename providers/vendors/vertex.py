@@ -119,10 +119,16 @@ class Vertex(HttpProvider):
         return asked
 
     async def headers(
-        self, method: str, url: str, body: bytes, accept: str, extra: Mapping[str, str]
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        accept: str,
+        extra: Mapping[str, str],
+        number: int | None = None,
     ) -> dict[str, str]:
         """Return all headers, with an access token where no key and no header of the user's is."""
-        ours = await super().headers(method, url, body, accept, extra)
+        ours = await super().headers(method, url, body, accept, extra, number)
         if not self._asks:
             return ours
         check_plain_http(url, self.context.http.allow_plain_http)

@@ -16,12 +16,18 @@ from providers.errors import BudgetExceeded, Truncated
 from providers.ledger.entry import Entry, Numbered
 from providers.ledger.store import KEPT_SECONDS, LedgerFile
 from providers.policy.budget import day_of
-from providers.settings import BudgetSettings
+from providers.settings import BudgetSettings, LimitSettings, ProviderSettings
 from providers.types import Cost, StreamStart, TextDelta, Usage, UsageReport
+from tests.faults.faults import no, whole
+from tests.faults.wires import CHAT
+from tests.http.server import Gate, RawServer, Step
 from tests.ledger.booked import DOLLAR, Paid, config, dollars, rows, until
 from tests.manager.scripted import ANSWER, HANG, ScriptedProvider
 
 pytestmark = pytest.mark.asyncio
+
+SENT = 5
+"""Tokens that "hi" is estimated at, as the one message of a conversation."""
 
 
 @pytest.fixture
@@ -89,6 +95,56 @@ async def test_a_cancelled_stream_is_booked(path: Path) -> None:
     assert rows(path, "output_tokens, source, outcome") == [(10, "estimate", "cancelled")]
 
 
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("priced", [True, False])
+async def test_what_was_sent_is_booked_if_the_cancel_comes_before_an_answer(
+    begun: bool, priced: bool, path: Path
+) -> None:
+    """The service has read it by then, and works on: an estimate of the input is its least cost."""
+    gate = Gate()
+    steps: list[Step] = [*(whole(CHAT)[:2] if begun else ()), gate]
+    server = await RawServer.start(steps)
+    told = ProviderSettings(kind="openai-compatible", base_url=server.origin + "/v1", model="m")
+    settings = config(providers={"a": told}, **({} if priced else {"models": {}}))
+    async with Paid(path, settings) as paid:
+        task = asyncio.create_task(paid.ask())
+        await gate.reached.wait()
+        await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        metrics = paid.manager.metrics().providers["a"]
+        assert (metrics.input_tokens, metrics.output_tokens) == (SENT, 0)
+    await server.aclose()
+    ((read, written, usd, source, outcome),) = rows(
+        path, "input_tokens, output_tokens, usd, source, outcome"
+    )
+    assert (read, written, outcome) == (SENT, 0, "cancelled")
+    assert (usd, source) == ((pytest.approx(SENT * 0.01), "estimate") if priced else (None, None))
+
+
+async def test_what_was_never_sent_is_not_booked(path: Path) -> None:
+    """Cancelled while it waits for its turn, and after an answer that said no."""
+    gate = Gate()
+    server = await RawServer.start([gate])
+    told = ProviderSettings(kind="openai-compatible", base_url=server.origin + "/v1", model="m")
+    one = {"a": LimitSettings(max_concurrent=1)}
+    async with Paid(path, config(providers={"a": told}, limits=one)) as paid:
+        first, second = (asyncio.create_task(paid.ask()) for _ in range(2))
+        await gate.reached.wait()
+        for task in (second, first):
+            task.cancel()
+        await asyncio.gather(first, second, return_exceptions=True)
+        server.script([s for s in no(429, "slow", "Retry-After: 5")(CHAT) if isinstance(s, bytes)])
+        third = asyncio.create_task(paid.ask())
+        await until(lambda: bool(paid.manager.metrics().providers["a"].errors))
+        third.cancel()
+        await asyncio.gather(third, return_exceptions=True)
+        assert paid.manager.metrics().providers["a"].cancelled == 3
+    await server.aclose()
+    assert rows(path, "input_tokens, outcome") == [(SENT, "cancelled")]
+
+
 async def test_each_answer_is_there_before_the_next_is_asked_for(path: Path) -> None:
     """Nothing waits for a batch to fill or for the end."""
     async with Paid(path, config(), dollars()) as paid:
@@ -131,7 +187,7 @@ async def test_what_is_written_twice_is_there_once(path: Path) -> None:
 
 async def test_odd_names_and_numbers_do_not_hold_up_the_others(path: Path) -> None:
     used = UsageReport(Usage(2**70, -1), cost_usd=float("nan"))
-    odd = [StreamStart("r", "m"), TextDelta("x"), used, DOLLAR[-1]]
+    odd = [StreamStart("r", "unpriced"), TextDelta("x"), used, DOLLAR[-1]]
     session = BudgetSettings(usd_per_session=1.0)
     async with Paid(path, config(session), ScriptedProvider("a", [odd, DOLLAR])) as paid:
         await paid.ask(model="a/\ud800")
@@ -139,7 +195,7 @@ async def test_odd_names_and_numbers_do_not_hold_up_the_others(path: Path) -> No
         with pytest.raises(BudgetExceeded):  # what is no number has not spoilt the sum
             await paid.ask()
     assert rows(path, "model, input_tokens, output_tokens, usd") == [
-        ("?", 2**53, 0, None),
+        ("?", 2**53 - 1, 0, None),
         ("m", 100, 10, 1.0),
     ]
     assert len(paid.warnings) == 2 and "not known" in paid.warnings[0]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from providers.dialects.rate_headers import Allowance, read_allowances
 from providers.errors import LocalLimit
 from providers.gate import Gate
+from providers.policy.keyed_limiter import KeyedRateLimiter
 from providers.policy.limiter import AdaptiveRateLimiter
 from providers.settings import LimitSettings
 
@@ -19,6 +20,10 @@ FREE = LimitSettings()
 
 def limiter(**limits: int) -> AdaptiveRateLimiter:
     return AdaptiveRateLimiter(LimitSettings(**limits))
+
+
+def gate_of(**limits: int) -> Gate:
+    return Gate(KeyedRateLimiter(LimitSettings(**limits)))
 
 
 @given(
@@ -131,22 +136,23 @@ async def waiting(gate: Gate, count: int) -> None:
 
 @pytest.mark.asyncio
 async def test_first_come_first_served() -> None:
-    gate = Gate(limiter(max_concurrent=1))
-    assert gate.enter_now(1)
+    gate = gate_of(max_concurrent=1)
+    held = gate.enter_now(1)
+    assert held is not None
     served: list[int] = []
 
     async def one(number: int) -> None:
-        await gate.enter(1, 60)
+        place = await gate.enter(1, 60)
         served.append(number)
         await asyncio.sleep(0)
-        gate.leave()
+        gate.leave(place)
 
     tasks = []
     for number in range(20):
         tasks.append(asyncio.create_task(one(number)))
         await waiting(gate, number + 1)
     assert not gate.enter_now(1), "nobody overtakes the queue"
-    gate.leave()
+    gate.leave(held)
     await asyncio.gather(*tasks)
     assert served == list(range(20))
     assert (gate.length, gate.limiter.in_flight) == (0, 0)
@@ -155,28 +161,29 @@ async def test_first_come_first_served() -> None:
 @pytest.mark.asyncio
 @pytest.mark.parametrize("given_a_turn", [False, True])
 async def test_a_cancelled_waiter_leaves_nothing_behind(given_a_turn: bool) -> None:
-    gate = Gate(limiter(max_concurrent=1))
-    gate.enter_now(1)
+    gate = gate_of(max_concurrent=1)
+    held = gate.enter_now(1)
+    assert held is not None
     first = asyncio.create_task(gate.enter(1, 60))
     second = asyncio.create_task(gate.enter(1, 60))
     await waiting(gate, 2)
     if given_a_turn:
-        gate.leave()
+        gate.leave(held)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
     if not given_a_turn:
-        gate.leave()
-    await asyncio.wait_for(second, 5)
-    gate.leave()
+        gate.leave(held)
+    gate.leave(await asyncio.wait_for(second, 5))
     assert (gate.length, gate.limiter.in_flight) == (0, 0)
 
 
 @pytest.mark.asyncio
 async def test_more_than_the_patience_is_refused_at_once() -> None:
-    gate = Gate(limiter(requests_per_minute=1))
-    assert gate.enter_now(1)
-    gate.leave()
+    gate = gate_of(requests_per_minute=1)
+    held = gate.enter_now(1)
+    assert held is not None
+    gate.leave(held)
     with pytest.raises(LocalLimit) as caught:
         await asyncio.wait_for(gate.enter(1, 5.0), 1)
     assert 59 < (caught.value.retry_after or 0) <= 60
