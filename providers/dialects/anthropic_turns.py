@@ -4,8 +4,6 @@ Shared by Anthropic's format and Bedrock's Converse, which agree on where tool r
 text go. Knows no JSON of either.
 """
 
-import base64
-import binascii
 import re
 from typing import Literal, NamedTuple, cast
 
@@ -19,6 +17,7 @@ from providers.dialects.anthropic_models import (
     THINKING_MAX_TOKENS,
     ModelRules,
 )
+from providers.dialects.signatures import may_be_anthropics, says_thinking
 from providers.errors import Malformed
 from providers.types import Image, Message, ReasoningState, RequestOptions, Text
 from providers.wire.json_text import decode, whole
@@ -33,12 +32,6 @@ that their documentation gives ("Tool use for JSON output"). The readers turn it
 
 _anything = msgspec.json.Decoder()
 _DATA_URL = re.compile(r"data:([^;,]+);base64,")
-_GOOGLES = re.compile(
-    rb"(?:\x12[\x80-\xff]*[\x00-\x7f])?(?:\x0a[\x80-\xff]*[\x00-\x7f])?\x01", re.DOTALL
-)
-"""How 109 of 119 recorded signatures of Google's begin (protobuf around a key's number), and none of
-Anthropic's."""
-_SHORTEST = 40  # characters; what is shorter is no real token, and looks like anything
 
 
 class Turn(NamedTuple):
@@ -153,19 +146,8 @@ def plan_thinking(
 
 
 def is_ours(part: ReasoningState) -> bool:
-    """Whether a part's opaque state can be Anthropic's: never JSON, and not of Google's shape."""
-    opaque = part.opaque
-    return bool(opaque) and opaque[0] not in "[{" and not _is_googles(opaque)
-
-
-def _is_googles(opaque: str) -> bool:
-    if len(opaque) < _SHORTEST:
-        return False
-    try:
-        token = base64.b64decode(opaque[:_SHORTEST])
-    except (binascii.Error, ValueError):
-        return False
-    return _GOOGLES.match(token) is not None
+    """Whether a part's opaque state can be Anthropic's."""
+    return may_be_anthropics(part.opaque)
 
 
 def is_redacted(part: ReasoningState) -> bool:
@@ -175,10 +157,4 @@ def is_redacted(part: ReasoningState) -> bool:
     of theirs that was ever recorded names its kind, `thinking`, in the clear inside the token; no
     redacted block's data does.
     """
-    if part.text or part.opaque is None:
-        return False
-    try:
-        token = base64.b64decode(part.opaque + "=" * (-len(part.opaque) % 4))
-    except (binascii.Error, ValueError):
-        return True
-    return b"B\x08thinking" not in token[:512]  # protobuf: field 8, eight bytes
+    return not part.text and part.opaque is not None and not says_thinking(part.opaque)

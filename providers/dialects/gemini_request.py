@@ -4,14 +4,13 @@ Pure. Source: ai.google.dev/api/generate-content and the Vertex reference of the
 they leave a choice, what the ported program sends.
 """
 
-import base64
-import binascii
 from typing import Any, Literal
 
 import msgspec
 
 from providers.dialects.anthropic_turns import arguments_object, inline_image
 from providers.dialects.gemini_models import thinking_config
+from providers.dialects.signatures import may_be_googles
 from providers.errors import Unsupported
 from providers.types import (
     ChatRequest,
@@ -30,9 +29,6 @@ from providers.types import (
 UNSIGNED_CALL = "skip_thought_signature_validator"
 """What Google's documentation ("Thought signatures") gives for a call that has no signature,
 because another model made it. Only the first call of a turn carries one."""
-
-_ANTHROPIC_MARK = b"B\x08thinking"
-"""What the tokens of newer Claude models have in the clear (protobuf: field 8, eight bytes)."""
 
 
 class GeminiProfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,7 +214,7 @@ def _model_parts(message: Message) -> list[dict[str, object]]:
         made: dict[str, object] = {
             "functionCall": {"name": call.name, "args": arguments_object(call.arguments)}
         }
-        signature = call.opaque if _is_signature(call.opaque) else None
+        signature = call.opaque if may_be_googles(call.opaque) else None
         if number == 0 and signature is None:
             signature = signatures.pop(0) if signatures else UNSIGNED_CALL
         if signature is not None:
@@ -233,18 +229,7 @@ def _model_parts(message: Message) -> list[dict[str, object]]:
 
 
 def _is_ours(part: ReasoningState) -> bool:
-    return _is_signature(part.opaque)
-
-
-def _is_signature(opaque: str | None) -> bool:
-    """Whether opaque state can be Google's: a token, not JSON as other formats keep it."""
-    if not opaque or opaque[0] in "[{":
-        return False
-    try:
-        token = base64.b64decode(opaque + "=" * (-len(opaque) % 4))
-    except (binascii.Error, ValueError):
-        return True
-    return _ANTHROPIC_MARK not in token[:512]
+    return may_be_googles(part.opaque)
 
 
 def _result_parts(message: Message, names: dict[str, str]) -> list[dict[str, object]]:
