@@ -66,6 +66,7 @@ _WORDS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
 
 _envelope = msgspec.json.Decoder(Envelope)
 _only_id = msgspec.json.Decoder(_OnlyId)
+_raw = msgspec.json.Decoder(msgspec.Raw)
 _id_in_head = re.compile(
     rb'\A\s*\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(-?\d+|"[^"\\]*")'
 )
@@ -106,6 +107,7 @@ def open_envelope(body: bytes) -> Envelope:
     try:
         message = decode(_envelope, body)
     except msgspec.ValidationError as error:
+        _refuse_other_than_json(body)
         raise RpcError(INVALID_REQUEST, f"not a request: {error}", id=_find_id(body)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RpcError(PARSE_ERROR, f"not JSON: {error}") from None
@@ -120,6 +122,16 @@ def open_envelope(body: bytes) -> Envelope:
     elif message.result is msgspec.UNSET and message.error is msgspec.UNSET:
         raise RpcError(INVALID_REQUEST, "not a request: no method", id=known)
     return message
+
+
+def _refuse_other_than_json(body: bytes) -> None:
+    """Raise where `body` is no JSON: a value of a wrong type may stand before what is no value."""
+    try:
+        decode(_raw, body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RpcError(PARSE_ERROR, f"not JSON: {error}") from None
+    except RecursionError:
+        pass
 
 
 def _find_id(body: bytes) -> Id | None:
