@@ -52,7 +52,7 @@ def emacs(tmp_path: Path, service: RawServer) -> Emacs:
             stderr=asyncio.subprocess.PIPE,
         )
         out, err = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode == 0, out.decode() + err.decode()
+        assert process.returncode == 0, out.decode(errors="replace") + err.decode(errors="replace")
         return out.decode()
 
     return run
