@@ -39,6 +39,7 @@ from sidecar.handlers.select_model import select_model
 from sidecar.handshake import at, position_encoding
 from sidecar.inline import feature as inline
 from sidecar.inline.feature import InlineFeature
+from sidecar.inline.ignored_files import IgnoredFiles
 from sidecar.rpc import Connection
 from sidecar.session import Session
 from sidecar.to_wire import rpc_error
@@ -69,8 +70,10 @@ def make_server(connection: Connection, session: Session) -> "LspBridge":
     )
     server.session = session
     server.on_arrival = {}
-    server.inline = InlineFeature(server, session, session.params)
-    server.actions = ActionFeature(server, session, session.params)
+    root = inline.root_of(session.params)
+    ignored = IgnoredFiles(root, session.environ, asyncio.get_running_loop().time)
+    server.inline = InlineFeature(server, session, ignored, root)
+    server.actions = ActionFeature(server, session, ignored, root)
     register(server)
     bridge = LspBridge(server, connection)
     bridge.replay(session.params)

@@ -87,6 +87,7 @@ class Session:
         self.connection = connection
         self.params = params
         self.store = store
+        self.environ = environ
         self.selected: tuple[str | None, str] | None = None
         self.inline_counts = InlineCounts()
         self._clock = asyncio.get_running_loop().time

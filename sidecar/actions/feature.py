@@ -34,8 +34,8 @@ from sidecar.actions.work import ActionWork, Token
 from sidecar.documents import document_at
 from sidecar.envelope import ContentModified, InvalidParams, RpcError
 from sidecar.handshake import at
-from sidecar.inline.feature import name_of, path_of, root_of
-from sidecar.inline.ignore import is_ignored
+from sidecar.inline.feature import name_of, path_of
+from sidecar.inline.ignored_files import IgnoredFiles
 from sidecar.session import Session
 
 REWRITE = "aiSidecar.rewrite"
@@ -72,11 +72,14 @@ class Asked(NamedTuple):
 class ActionFeature:
     """What the functions below share; one per server, as `ls.actions`."""
 
-    def __init__(self, server: LanguageServer, session: Session, params: dict[str, Any]) -> None:
+    def __init__(
+        self, server: LanguageServer, session: Session, ignored: IgnoredFiles, root: str
+    ) -> None:
         self._server = server
         self._session = session
-        self._root = root_of(params)
-        self.client = Client.of(params)
+        self._ignored = ignored
+        self._root = root
+        self.client = Client.of(session.params)
         self.engine = ActionEngine(session)
         self.tokens: dict[Token, asyncio.Task[object]] = {}
 
@@ -232,7 +235,7 @@ class ActionFeature:
         return error
 
     def _is_ignored(self, path: str) -> bool:
-        return is_ignored(path, self._root, self._session.config.inline.ignore)
+        return self._ignored.has(path, self._session.config.inline.ignore)
 
     def _is_allowed(self, document: TextDocument) -> bool:
         enabled = self._session.config.actions.enabled

@@ -24,7 +24,7 @@ from sidecar.inline.cache import LastAnswers
 from sidecar.inline.context import CONTEXT_TOKENS, Context, cut
 from sidecar.inline.counts import InlineCounts
 from sidecar.inline.debounce import Debounce
-from sidecar.inline.ignore import is_ignored
+from sidecar.inline.ignored_files import IgnoredFiles
 from sidecar.inline.models import Able, Models
 from sidecar.inline.prompt import chat_request, continued_request, fim_request, template_request
 from sidecar.inline.silence import Silence
@@ -84,9 +84,9 @@ class Host(Protocol):
 class InlineEngine:
     """One per session."""
 
-    def __init__(self, host: Host, *, root: str = "") -> None:
+    def __init__(self, host: Host, ignored: IgnoredFiles) -> None:
         self._host = host
-        self._root = root
+        self._ignored = ignored
         self._loop = asyncio.get_running_loop()
         self._answers = LastAnswers()
         self._silence = Silence()
@@ -165,7 +165,7 @@ class InlineEngine:
         return (
             settings.enabled
             and settings.languages.get(ask.language, True)
-            and not is_ignored(ask.path, self._root, settings.ignore)
+            and not self._ignored.has(ask.path, settings.ignore)
         )
 
     async def _prepare(self, ask: Ask, settings: InlineSettings) -> tuple[Request, Target]:

@@ -16,6 +16,7 @@ from pygls.uris import to_fs_path
 from sidecar.documents import document_at
 from sidecar.handshake import at
 from sidecar.inline.engine import Ask, Host, InlineEngine
+from sidecar.inline.ignored_files import IgnoredFiles
 
 ACCEPTED = "aiSidecar.accepted"
 DID_SHOW = "textDocument/didShowCompletion"
@@ -37,11 +38,13 @@ class _Request(msgspec.Struct, frozen=True):
 class InlineFeature:
     """What the functions below share; one per server, as `ls.inline`."""
 
-    def __init__(self, server: LanguageServer, host: Host, params: dict[str, Any]) -> None:
+    def __init__(
+        self, server: LanguageServer, host: Host, ignored: IgnoredFiles, root: str
+    ) -> None:
         self._server = server
-        self._root = root_of(params)
+        self._root = root
         self.counts = host.inline_counts
-        self.engine = InlineEngine(host, root=self._root)
+        self.engine = InlineEngine(host, ignored)
 
     def snapshot(self, params: types.InlineCompletionParams, raw: Any) -> _Request:
         """Return the request with the document as it is now: the next message may change it."""
