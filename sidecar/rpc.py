@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 FOR_SESSION = ("initialized", "workspace/didChangeConfiguration", "ai/lm/delta", "ai/lm/end")
 """Notifications that are the session's: pygls would log what is in them, keys included."""
 
+NO_REQUESTS = ("exit", "$/cancelRequest", "window/workDoneProgress/cancel", *FOR_SESSION)
+"""Notifications, and not to be had as requests: nothing would say what was answered."""
+
 CANCEL_GRACE = 1.0
 """Seconds after which a cancel is answered even if the work has not stopped: a bug, but not the
 client's."""
@@ -181,7 +184,7 @@ class Connection:
                 self._shutdown(message_id)
             elif method in METHODS:
                 self._start(message_id, method, params)
-            elif method.startswith("ai/"):
+            elif method.startswith("ai/") or method in NO_REQUESTS:
                 raise RpcError(METHOD_NOT_FOUND, f"no such method: {method}")
             else:
                 self._to_lsp_request(message_id, method, params)
@@ -296,6 +299,8 @@ class Connection:
 
     def _cancel_work(self, params: Any) -> None:
         token = at(params, "token")
+        if not isinstance(token, int | str):
+            return
         for call in self.calls():
             if call.work_done_token is not None and call.work_done_token == token:
                 self.cancel(call)
