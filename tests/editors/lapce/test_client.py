@@ -150,3 +150,46 @@ async def test_what_lapce_cannot_answer_is_not_asked(user: User) -> None:
         result = await lapce.request("ai/stream", {"prompt": "hi", "workDoneToken": "t"})
     assert result["text"] == "42"
     assert "workspace/configuration" not in lapce.asked_by_server
+
+
+@pytest.mark.asyncio
+async def test_code_actions_are_resolved_to_changes(user: User, service: RawServer) -> None:
+    """The one way in which a user of Lapce gets at a model, besides ghost text."""
+    service._scripts = lambda _request: chat.streamed(
+        ["def größe():\n    # 😀\n    # and out\n    return 42"]
+    )
+    user.document.write_text("def größe():\n    # 😀\n    return 42\n", "utf-8")
+    async with user.lapce() as lapce:
+        lapce.open(user.document, "python")
+        cursor = {"line": 0, "character": 6}
+        listed = await lapce.request(
+            "textDocument/codeAction",
+            {
+                "textDocument": {"uri": user.document.as_uri()},
+                "range": {"start": cursor, "end": cursor},
+                "context": {"diagnostics": []},
+            },
+        )
+        (action,) = [action for action in listed if action["title"] == "AI: document"]
+        assert "command" not in action and "edit" not in action  # commands are never executed
+        resolved = await lapce.request("codeAction/resolve", action)
+        assert list(resolved["edit"]) == ["changes"]
+        ((uri, edits),) = resolved["edit"]["changes"].items()
+    assert uri == user.document.as_uri()
+    text = user.document.read_text("utf-8")
+    assert apply(text, edits) == "def größe():\n    # 😀\n    # and out\n    return 42\n"
+
+
+def apply(text: str, edits: list[Any]) -> str:
+    """Make the edits, the last first; positions are in UTF-16."""
+    lines = text.split("\n")
+
+    def offset(place: dict[str, int]) -> int:
+        before = sum(len(line) + 1 for line in lines[: place["line"]])
+        head = lines[place["line"]].encode("utf-16-le")[: 2 * place["character"]]
+        return before + len(head.decode("utf-16-le"))
+
+    for edit in sorted(edits, key=lambda e: offset(e["range"]["start"]), reverse=True):
+        start, end = offset(edit["range"]["start"]), offset(edit["range"]["end"])
+        text = text[:start] + edit["newText"] + text[end:]
+    return text
