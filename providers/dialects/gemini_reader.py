@@ -28,6 +28,7 @@ from providers.wire.json_text import decode, decode_refused, joined
 
 FINISH: dict[str, FinishReason] = {
     "STOP": "stop",
+    "FUNCTION_CALL": "toolCalls",  # not in Google's list; gateways say it
     "MAX_TOKENS": "length",
     "SAFETY": "contentFilter",
     "RECITATION": "contentFilter",

@@ -153,3 +153,11 @@ def test_a_text_completion_of_claude_is_known_wherever_its_field_stands() -> Non
     answer, error, _ = answer_of(BedrockInvoke("anthropic.claude-v2"), body)
     assert error is None
     assert (answer.text, answer.finish_reason) == ("Hi", "stop")
+
+
+def test_gemini_may_say_that_it_ended_with_a_call() -> None:
+    call = {"functionCall": {"name": "look", "args": {}}}
+    candidate = {"content": {"parts": [call]}, "finishReason": "FUNCTION_CALL"}
+    answer, error, _ = answer_of(Gemini(), sse({"candidates": [candidate]}))
+    assert error is None
+    assert answer.finish_reason == "toolCalls"

@@ -1,7 +1,8 @@
-"""Real servers of others on this machine: llama.cpp's, and llmock where it is installed.
+"""Real servers of others on this machine: llama.cpp's, and llmock and aimock where they are there.
 
-llmock (`uv tool install llmock==0.2.2`) speaks the formats of several services and breaks them on
-demand. It is no dependency: where the program is not found, its tests say so.
+llmock (`uv tool install llmock==0.2.2`) and aimock (`tools/editors/aimock.sh`) speak the formats of
+several services and break them on demand. Neither is a dependency: where the program is not found,
+its tests say so.
 """
 
 import asyncio
@@ -11,18 +12,19 @@ import socket
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
 
-from providers.errors import Malformed, ProviderError, RateLimited, Truncated
+from providers.errors import Disconnected, Malformed, ProviderError, RateLimited, Truncated
 from providers.manager import ProviderManager
 from providers.policy.router import Target
 from providers.run import Run
 from providers.settings import ProvidersConfig
-from providers.types import Outcome, RetryNotice, ToolDefinition
+from providers.types import ChatRequest, Message, Outcome, RetryNotice, Text, ToolDefinition
 from providers.vendors.local_server import LocalServer
 from providers.vendors.local_weights import Weights
 from tests.local.conftest import weights  # noqa: F401  # a fixture
@@ -32,8 +34,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
 
 
 @asynccontextmanager
-async def provider(name: str, **table: Any) -> AsyncIterator[ProviderManager]:
-    config = {"providers": {name: table}, "retry": {"maxWaitMs": 2000}}
+async def provider(name: str, *, attempts: int = 3, **table: Any) -> AsyncIterator[ProviderManager]:
+    retry = {"maxWaitMs": 2000, "attempts": attempts}
+    config = {"providers": {name: table}, "retry": retry}
     manager = ProviderManager(msgspec.convert(config, ProvidersConfig), environ={})
     try:
         yield manager
@@ -137,18 +140,23 @@ async def mock(port: int) -> AsyncIterator[Mock]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                    writer.close()
-                    break
-                except OSError:
-                    await asyncio.sleep(0.05)
+        await listens(port)
         yield Mock(f"http://127.0.0.1:{port}")
     finally:
         process.kill()
         await process.wait()
+
+
+async def listens(port: int) -> None:
+    """Wait until somebody does."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            except OSError:
+                await asyncio.sleep(0.05)
 
 
 SERVED: list[tuple[str, str, str | None, str]] = [
@@ -224,3 +232,122 @@ async def _faults(manager: ProviderManager, mock: Mock, kind: str, where: str) -
     with pytest.raises(ProviderError) as failed:
         await streamed(manager, kind)
     assert (failed.value.kind, failed.value.status) == ("authentication", 401), where
+
+
+# --- aimock -------------------------------------------------------------------------------
+
+AIMOCK = Path(__file__).parents[2] / ".editors/aimock/node_modules/@copilotkit/aimock/dist/cli.js"
+SAID = "one two three — ünïcode 🎉"
+CITIES = [{"city": "Paris"}, {"city": "Rome"}]
+FIXTURES: list[dict[str, Any]] = [
+    {
+        "match": {"userMessage": "weather", "hasToolResult": True},
+        "response": {"content": "Sunny and rainy."},
+    },
+    {
+        "match": {"userMessage": "weather"},
+        "response": {
+            "toolCalls": [{"name": "get_weather", "arguments": where} for where in CITIES]
+        },
+    },
+    {"match": {"userMessage": "think"}, "response": {"content": "4", "reasoning": "two and two"}},
+    {
+        "match": {"userMessage": "limited"},
+        "response": {"error": {"message": "slow down", "type": "rate_limit_error"}, "status": 429},
+    },
+    {
+        "match": {"userMessage": "cut"},
+        "truncateAfterChunks": 4,
+        "chunkSize": 5,
+        "latency": 10,
+        "response": {"content": "a rather long answer of many words, cut in the middle of it"},
+    },
+    {"match": {"userMessage": "words"}, "response": {"content": SAID}},
+]
+
+VERTEX = {"accessToken": "t", "project": "p", "location": "us-central1", "apiVersion": "v1"}
+CLAUDE_ON_BEDROCK = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+AT_AIMOCK: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("openai", "/v1", "gpt-4o", {"api": "chat"}),
+    ("openai", "/v1", "gpt-5", {}),
+    ("azure", "", "gpt-4o", {"deployment": "d"}),
+    ("azure", "", "gpt-5", {"api": "responses"}),
+    ("anthropic", "", "claude-sonnet-4-5", {}),
+    ("gemini", "", "gemini-2.5-flash", {}),
+    ("gemini", "", "gemini-2.5-flash", {"stream": "json"}),
+    ("vertex", "", "gemini-2.5-flash", VERTEX),
+    ("openrouter", "/api/v1", "openai/gpt-5", {}),
+    ("xai", "/v1", "grok-4", {}),
+    ("bedrock", "", CLAUDE_ON_BEDROCK, {"region": "us-east-1"}),
+    ("ollama", "", "llama3.1", {}),
+]
+
+
+@pytest_asyncio.fixture
+async def aimock(port: int, tmp_path: Path) -> AsyncIterator[str]:
+    node = shutil.which("node")
+    if node is None or not AIMOCK.is_file():
+        pytest.skip("aimock not found: run tools/editors/aimock.sh")
+    fixtures = tmp_path / "fixtures.json"
+    fixtures.write_text(json.dumps({"fixtures": FIXTURES}), "utf-8")
+    options = ["-p", str(port), "-f", str(fixtures), "--log-level", "silent"]
+    process = await asyncio.create_subprocess_exec(
+        node,
+        str(AIMOCK),
+        *options,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await listens(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_aimock(aimock: str) -> None:
+    """One test, because starting it takes longer than everything that is asked of it."""
+    for kind, path, model, more in AT_AIMOCK:
+        table = {"kind": kind, "apiKey": "sk-test", "baseUrl": aimock + path, **more}
+        where = f"{kind} {model} {more}"
+        async with provider("p", attempts=1, **table) as manager:
+            for unary in (False, True):
+                await _talks(manager, model, where, unary=unary)
+            for words, expected in (("limited", RateLimited), ("cut", (Truncated, Disconnected))):
+                with pytest.raises(ProviderError) as failed:
+                    await asked(manager, [Message("user", [Text(words)])], model)
+                assert isinstance(failed.value, expected), (where, failed.value)
+
+
+async def _talks(manager: ProviderManager, model: str, where: str, *, unary: bool) -> None:
+    said = await asked(manager, [Message("user", [Text("words, please")])], model, unary=unary)
+    assert (said.response.text, said.response.finish_reason) == (SAID, "stop"), where
+    said = await asked(manager, [Message("user", [Text("think")])], model, unary=unary)
+    assert said.response.text == "4", where
+    if "ollama" not in where:  # where this server has no thoughts
+        thought = "".join(part.text for part in said.response.reasoning)
+        assert thought == "two and two", where
+    messages = [Message("user", [Text("How is the weather?")])]
+    said = await asked(manager, messages, model, unary=unary)
+    calls = said.response.tool_calls
+    assert [json.loads(call.arguments) for call in calls] == CITIES, where
+    assert said.response.finish_reason == "toolCalls", where
+    assert len({call.id for call in calls}) == 2, where
+    messages.append(Message("assistant", [*said.response.reasoning], calls))
+    messages += [Message("tool", [Text("ok")], [], call.id) for call in calls]
+    said = await asked(manager, messages, model, unary=unary)
+    assert said.response.text == "Sunny and rainy.", where
+
+
+async def asked(
+    manager: ProviderManager, messages: list[Message], model: str, *, unary: bool = False
+) -> Outcome:
+    request = ChatRequest(messages=messages, model=model, tools=[TOOL])
+    if unary:
+        return await manager.complete(request, Target("p", model))
+    run = manager.stream(request, Target("p", model))
+    async for _ in run:
+        pass
+    return run.outcome
