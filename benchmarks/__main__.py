@@ -21,6 +21,7 @@ from benchmarks import (
     growth,
     latency,
     memory,
+    peers_iterating,
     startup,
     wire_formats,
 )
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "startup": startup.run,
     "connections": connections.run,
     "growth": growth.run,
+    "peers": peers_iterating.run,
 }
 
 

@@ -386,7 +386,12 @@ def floor(port: int) -> Side:
 
 
 def openai_sdk(port: int) -> Side:
-    return Side("openai SDK", [sys.executable, "-m", "benchmarks.peers.openai_iterate", str(port)])
+    return Side("openai SDK", sdk_command("openai", port))
+
+
+def sdk_command(name: str, port: int) -> list[str]:
+    """Return how the SDK or library called `name` is started to iterate over streams."""
+    return [sys.executable, "-m", "benchmarks.peers.sdk_iterate", name, str(port)]
 
 
 def bare_pygls() -> Side:
