@@ -19,6 +19,7 @@ from benchmarks import (
     figures,
     gc_objects,
     growth,
+    inline_completion,
     latency,
     memory,
     peers_iterating,
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "memory": memory.run,
     "startup": startup.run,
     "connections": connections.run,
+    "inline": inline_completion.run,
     "growth": growth.run,
     "peers": peers_iterating.run,
 }
