@@ -30,6 +30,7 @@ HeaderValue = bool | int | bytes | str
 EventFrame = tuple[str, bytes]
 
 _PRELUDE = 12
+_MOST_FIRST = MESSAGE_LIMIT >> 24  # the first byte of a length that is not over the limit
 _LEAST = 16  # an empty message: prelude and checksum
 _CACHED_HEADERS = 64  # a service has a dozen event types; whoever sends more is not cached
 
@@ -95,7 +96,12 @@ class EventStreamDecoder:
         return self._failed
 
     def end(self) -> list[EventFrame]:
-        """Return nothing: a message that is cut short says nothing. Raises what `feed` found."""
+        """Return nothing: a message that is cut short says nothing.
+
+        Raises what `feed` found, and `Malformed` for a rest that no message begins with.
+        """
+        if self._failed is None and self._buffer and self._buffer[0] > _MOST_FIRST:
+            self._failed = Malformed("the answer is not an event stream")
         if self._failed is not None:
             raise self._failed
         return []

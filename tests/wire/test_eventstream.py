@@ -260,3 +260,17 @@ def test_what_is_wrong_behind_a_message_is_known_at_once() -> None:
     assert decoder.deferred() is None
     assert decoder.feed(good + bytes(bad)) == [("chunk", b"{}")]
     assert "checksum" in str(decoder.deferred())
+
+
+@pytest.mark.parametrize("body", [b"<", b"<html>", b"{}\n", b"Bad Gateway"])
+def test_a_short_page_is_no_message_that_was_cut(body: bytes) -> None:
+    decoder = EventStreamDecoder()
+    assert decoder.feed(body) == []
+    with pytest.raises(Malformed, match="not an event stream"):
+        decoder.end()
+
+
+def test_a_short_beginning_of_a_message_is_just_cut() -> None:
+    decoder = EventStreamDecoder()
+    assert decoder.feed(b"\0\0\0\x80\0") == []
+    assert decoder.end() == []
