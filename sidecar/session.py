@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from providers.ledger.place import locate_in
 from providers.manager import ProviderManager, Target
-from providers.settings import FallbackSettings, ProvidersConfig
+from providers.settings import FallbackSettings, ProvidersConfig, ProviderSettings
 from sidecar.config.model import ActionSettings, InlineSettings
 from sidecar.editor_models import DELTA, END, RpcEditorModels
 from sidecar.envelope import RpcError
@@ -58,6 +58,8 @@ class Config(Protocol):
     def actions(self) -> ActionSettings: ...
     @property
     def fallback(self) -> FallbackSettings: ...
+    @property
+    def providers(self) -> dict[str, ProviderSettings]: ...
 
 
 class Store(Protocol):

@@ -16,7 +16,7 @@ import msgspec
 from providers.errors import ProviderError
 from providers.manager import ProviderManager, Target
 from providers.run import Run
-from providers.settings import FallbackSettings
+from providers.settings import FallbackSettings, ProviderSettings
 from providers.types import ChatRequest, CompletionRequest, RetryNotice
 from sidecar.config.model import InlineSettings
 from sidecar.inline import filters
@@ -28,6 +28,7 @@ from sidecar.inline.ignored_files import IgnoredFiles
 from sidecar.inline.models import Able, Models
 from sidecar.inline.prompt import chat_request, continued_request, fim_request, template_request
 from sidecar.inline.silence import Silence
+from sidecar.status import Status
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,10 @@ LONGEST = 30.0
 
 LONGEST_RETRY_WAIT = 0.5
 """Seconds. What is typed meanwhile makes a later answer one for another text."""
+
+STARTED_PER_REQUEST = frozenset({"claude-code"})
+"""Kinds of provider that start a program for every request: seconds of a whole core. Nobody means
+that by a `default`, at every pause in typing; who does names it in `[inline]`."""
 
 DOCUMENTS = 64
 """Whose rhythm is remembered."""
@@ -67,18 +72,22 @@ class InlineConfig(Protocol):
     def inline(self) -> InlineSettings: ...
     @property
     def fallback(self) -> FallbackSettings: ...
+    @property
+    def providers(self) -> dict[str, ProviderSettings]: ...
 
 
 class Host(Protocol):
     """What the engine needs of a session."""
 
     manager: ProviderManager
+    status: Status
     selected: tuple[str | None, str] | None
     inline_counts: InlineCounts
 
     @property
     def config(self) -> InlineConfig: ...
     def aim(self, target: Target) -> None: ...
+    def inform(self, message: str) -> None: ...
 
 
 class InlineEngine:
@@ -94,6 +103,7 @@ class InlineEngine:
         self._rhythms: dict[str, Debounce] = {}
         self._running: dict[str, asyncio.Task[str]] = {}
         self._asked: tuple[InlineConfig | None, tuple[str | None, str] | None] = (None, None)
+        self._told = False  # that nothing is asked, and why
         self._aim = 0  # counts changes of what is asked: answers of another aim are not served
 
     async def complete(self, ask: Ask) -> str:
@@ -146,10 +156,13 @@ class InlineEngine:
         wait = 0.0 if ask.invoked else rhythm.wait(settings.debounce_ms / 1000, ask.arrived)
         try:
             request, target = await self._prepare(ask, settings)
+            if request is None:
+                return ""
             await asyncio.sleep(ask.arrived + wait - self._loop.time())
             if not ask.is_current():
                 return ""
-            text = await self._ask(self._host.manager.stream(request, target), rhythm)
+            with self._host.status.busy():
+                text = await self._ask(self._host.manager.stream(request, target), rhythm)
         except ProviderError as error:
             self._failed(error)
             return ""
@@ -168,10 +181,10 @@ class InlineEngine:
             and not self._ignored.has(ask.path, settings.ignore)
         )
 
-    async def _prepare(self, ask: Ask, settings: InlineSettings) -> tuple[Request, Target]:
+    async def _prepare(self, ask: Ask, settings: InlineSettings) -> tuple[Request | None, Target]:
         """Return what is to be asked, and of whom; made while the writer may go on typing.
 
-        Raises `ProviderError`.
+        None where nobody is to be. Raises `ProviderError`.
         """
         target = Target(settings.provider, settings.model, timeout=LONGEST)
         self._host.aim(target)
@@ -183,6 +196,11 @@ class InlineEngine:
         else:
             chain = [] if target.provider is not None else self._host.config.fallback.chain
             first = manager.stream(ChatRequest(messages=[]), target)  # only to see whom it takes
+            if settings.provider is None and settings.model is None:
+                if self._starts_a_program(first.provider):
+                    self._tell_why_nothing_comes(first.provider)
+                    return None, target
+                chain = [name for name in chain if not self._starts_a_program(name)]
             able = await self._models.able(manager, first.provider, first.model)
             if settings.mode == "chat":
                 able = able._replace(fim=False, continues=False)
@@ -206,9 +224,25 @@ class InlineEngine:
             raise
         finally:
             await run.aclose()
+        self._host.status.answered(run.outcome)
         return run.text
 
     # --- small pieces -------------------------------------------------------------------------
+
+    def _starts_a_program(self, target: str) -> bool:
+        """Say whether a provider, or "provider/model", is of such a kind."""
+        name = target.partition("/")[0]
+        settings = self._host.config.providers.get(name)
+        kind = settings.kind if settings is not None and settings.kind else name
+        return kind in STARTED_PER_REQUEST
+
+    def _tell_why_nothing_comes(self, provider: str) -> None:
+        if not self._told:
+            self._told = True
+            self._host.inform(
+                f"{provider} starts a program for every request, so nothing is completed while "
+                "typing; name another provider, or this one, as inline.provider"
+            )
 
     def _context(self, ask: Ask, tokens: int) -> Context:
         prefix, suffix = cut(ask.source, ask.offset, tokens)
