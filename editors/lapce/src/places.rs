@@ -76,6 +76,25 @@ fn encoded(path: &str) -> String {
     uri
 }
 
+/// The path that a `file:` URI names; None for any other.
+pub fn path_of(uri: &str) -> Option<String> {
+    let mut rest = uri.strip_prefix("file://")?.bytes();
+    let mut path = Vec::new();
+    while let Some(byte) = rest.next() {
+        path.push(match byte {
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            other => other,
+        });
+    }
+    let path = String::from_utf8(path).ok()?;
+    // A drive's letter comes after a slash that is the URI's alone.
+    let drive = path.get(2..3) == Some(":");
+    Some(if drive { path[1..].to_string() } else { path })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +154,16 @@ mod tests {
             assert_eq!(Place::at(path, true), None, "{}", path);
         }
         assert_eq!(Place::at(" /opt/a#b\n", false).unwrap().uri, "file:///opt/a%23b");
+    }
+
+    #[test]
+    fn a_uri_is_read_as_it_is_written() {
+        for path in ["/home/ä b/50%/x", "/"] {
+            assert_eq!(path_of(&Place::at(path, false).unwrap().uri).as_deref(), Some(path));
+        }
+        assert_eq!(path_of("file:///C:/a%20b").as_deref(), Some("C:/a b"));
+        for uri in ["http://x", "file:///a%2", "file:///%zz", "file:///%ff"] {
+            assert_eq!(path_of(uri), None, "{}", uri);
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! last, the server is started by a request; its own `initialize` is Lapce's from then on.
 
 use crate::json::{object, parse, text, Json};
-use crate::places::{candidates, Place, PATH_FILE};
+use crate::places::{candidates, path_of, Place, PATH_FILE};
 use crate::settings::forward;
 
 /// Language ids of Lapce. The pattern behind them is for all others; it alone would do, but a filter
@@ -148,7 +148,17 @@ impl<H: Host> Volt<H> {
                 Found::Unknown => return Ok(Place::on_path()),
             }
         }
-        Err(how_to_install(&system))
+        Err(how_to_install(&system, &self.carried()))
+    }
+
+    /// The package to install: the one that a release carries, of the same version, else its name.
+    fn carried(&self) -> String {
+        let file = format!("/server/ai_sidecar-{}-py3-none-any.whl", env!("CARGO_PKG_VERSION"));
+        let folder = self.host.variable("VOLT_URI").and_then(|uri| path_of(&uri));
+        match (folder, self.host.file(&file)) {
+            (Some(folder), Some(_)) => format!("{}{}", folder.trim_end_matches('/'), file),
+            _ => "ai-sidecar".to_string(),
+        }
     }
 
     fn named(&mut self, content: Result<String, String>, windows: bool) -> Result<Place, String> {
@@ -238,17 +248,25 @@ fn refusal(paths: &[String]) -> String {
     )
 }
 
-fn how_to_install(system: &str) -> String {
-    let folder = match system {
-        "windows" => "%LOCALAPPDATA%\\ai-sidecar\\venv",
-        "macos" => "~/Library/Application Support/ai-sidecar/venv",
-        _ => "~/.local/share/ai-sidecar/venv",
+/// What to do, as one command for a terminal.
+fn how_to_install(system: &str, package: &str) -> String {
+    let command = match system {
+        "windows" => {
+            let folder = "\"%LOCALAPPDATA%\\ai-sidecar\\venv";
+            format!("py -m venv {}\" && {}\\Scripts\\pip\" install \"{}\"", folder, folder, package)
+        }
+        _ => {
+            let folder = match system {
+                "macos" => "~/\"Library/Application Support/ai-sidecar/venv\"",
+                _ => "~/.local/share/ai-sidecar/venv",
+            };
+            format!("python3 -m venv {} && {}/bin/pip install '{}'", folder, folder, package)
+        }
     };
     format!(
-        "The program ai-sidecar is neither on PATH nor where installers put it. Install it with pipx, \
-         with uv, or into {}; or write its path into the file `server-path` in the plugin's folder. \
-         Then start Lapce again.",
-        folder
+        "The program ai-sidecar is neither on PATH nor where installers put it. Install it with this \
+         command (Python 3.11 or later), then start Lapce again:  {}",
+        command
     )
 }
 

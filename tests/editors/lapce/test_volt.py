@@ -112,13 +112,37 @@ def test_a_path_in_the_settings_is_left_out(play: Play, name: str) -> None:
     assert name in said.shown[0] and "evil" not in said.shown[0]
 
 
-def test_a_program_that_is_nowhere_is_told(play: Play) -> None:
-    places = ["ai-sidecar", "/h/.local/bin/ai-sidecar", "/usr/local/bin/ai-sidecar"]
-    places += ["/h/.local/share/ai-sidecar/venv/bin/ai-sidecar"]
-    said = play(programs=dict.fromkeys(places, ABSENT), env={"HOME": "/h"})
+ALL_ABSENT = dict.fromkeys(
+    [
+        "ai-sidecar",
+        "/h/.local/bin/ai-sidecar",
+        "/h/.local/share/ai-sidecar/venv/bin/ai-sidecar",
+        "/usr/local/bin/ai-sidecar",
+    ],
+    ABSENT,
+)
+
+
+def test_a_program_that_is_nowhere_is_told_with_what_to_do(play: Play) -> None:
+    said = play(programs=ALL_ABSENT, env={"HOME": "/h"})
     assert said.by_plugin("host/startLspServer") == []
     (shown,) = said.shown
-    assert "~/.local/share/ai-sidecar/venv" in shown and "server-path" in shown
+    own = "~/.local/share/ai-sidecar/venv"
+    command = f"python3 -m venv {own} && {own}/bin/pip install 'ai-sidecar'"
+    assert shown.endswith(command)
+
+
+def test_the_package_that_a_release_carries_is_named(
+    play: Play, volt: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my plügins"
+    shutil.copytree(volt, folder)
+    wheel = folder / f"server/ai_sidecar-{VERSION}-py3-none-any.whl"
+    wheel.parent.mkdir()
+    wheel.write_bytes(b"PK\x03\x04\xff")
+    env = {"HOME": "/h", "VOLT_URI": folder.as_uri() + "/"}
+    (shown,) = play(programs=ALL_ABSENT, env=env, folder=folder).shown
+    assert shown.endswith(f"pip install '{wheel}'")
 
 
 @pytest.mark.parametrize(
@@ -188,4 +212,4 @@ def test_the_parts(target: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "20 passed" in done.stdout
+    assert "21 passed" in done.stdout
