@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from benchmarks import (
+    choices,
     concurrency,
     connections,
     cpu_per_token,
@@ -41,6 +42,7 @@ BENCHMARKS = {
     "inline": inline_completion.run,
     "growth": growth.run,
     "peers": peers_iterating.run,
+    "choices": choices.run,
 }
 
 
