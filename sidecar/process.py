@@ -168,10 +168,19 @@ class Process:
                 if self._session is not None:
                     await self._session.aclose()
                 await outbox.flushed()
+                await _end_the_rest()
         except TimeoutError:
             logger.warning("something did not stop within %g s", GOODBYE_SECONDS)
         except Exception:
             logger.exception("the end was not clean")
+
+
+async def _end_the_rest() -> None:
+    """End what outlives the requests on purpose: a program that finds a key is killed with it."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
 
 
 def _reading_stopper(stdio: Stdio) -> Callable[[bool], None]:

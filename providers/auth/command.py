@@ -1,11 +1,16 @@
 """Runs the program that prints a key: no shell, no stdin, outside the workspace, bounded.
 
 The editor starts this process in the workspace, where a program of a familiar name may lie in wait.
-So the program is looked for in absolute folders of PATH only and started in the home folder.
+So the program is looked for in absolute folders of PATH only and started in the home folder. It is
+in a session of its own: it can be ended with all that it started, and cannot ask on the editor's
+terminal.
 """
 
 import asyncio
+import contextlib
 import os
+import signal
+import subprocess
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +38,10 @@ async def run_command(
     environ: Mapping[str, str],
     timeout: float = TIMEOUT,  # noqa: ASYNC109 (the program is killed, not only left alone)
 ) -> str:
-    """Return what the program prints. Raises `CommandFailed`; kills the program if cancelled."""
+    """Return what the program prints. Raises `CommandFailed`.
+
+    Cancelled or too slow, the program is killed with all that it started.
+    """
     program = find_program(argv, environ)
     loop = asyncio.get_running_loop()
     try:
@@ -46,6 +54,8 @@ async def run_command(
             stderr=PIPE,
             cwd=Path.home(),
             env=dict(environ),
+            start_new_session=os.name == "posix",
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not a program"
@@ -56,6 +66,9 @@ async def run_command(
     except TimeoutError:
         raise CommandFailed(f"gave no answer within {timeout:g} seconds") from None
     finally:
+        if os.name == "posix" and not protocol.exited.done():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(transport.get_pid(), signal.SIGKILL)
         # Kills what still runs, and lets go of pipes that its own children may hold open.
         transport.close()
         await asyncio.wait([protocol.exited], timeout=1.0)
