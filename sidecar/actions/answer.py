@@ -73,7 +73,7 @@ def prose(said: str) -> str:
     """Return an explanation in words, without what a model puts around it. Raises `Unusable`."""
     text = _without_marks(said)
     blocks = _blocks(text)
-    if len(blocks) == 1 and len(blocks[0].text) * 2 > len(text):
+    if len(blocks) == 1 and (blocks[0].start == 0 or len(blocks[0].text) * 2 > len(text)):
         text = blocks[0].text
     text = _trimmed(text).strip()
     first, _, rest = text.partition("\n")
