@@ -96,20 +96,29 @@ NO_BREAK = "the port puts a line break of its own between an answer's blocks"
 RETRIED = "asked again, as the contract says: the port gives up"
 OWN_ID = "the service's own id of a call is kept"
 CATALOG = "the model is known by its real window, or not at all"
+SILENT = "a result of nothing is a result"
+THOUGHT_FIRST = "text behind thinking is found"
+OWN_TOOLS = "the service's own tools"
+LAST_EVENT = "the last event may end with the body"
+WHITE = "white space is text"
+EMPTY = "an empty answer is one"
+OWN_KEYS = "own keys of the port's got in"
+OWN = frozenset({OWN_ID, SILENT, THOUGHT_FIRST, OWN_TOOLS, LAST_EVENT, WHITE, EMPTY, OWN_KEYS})
+"""See `known.OWN`."""
 
 KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ("anthropic", "config__unknown_model"): ("body", "no silent default for an unknown model"),
     ("anthropic", "error__429_no_retry_header"): ("requests waits", RETRIED),
     ("anthropic", "stream__redacted_thinking"): ("text reasoning", NO_BREAK),
     ("anthropic", "stream__empty_body"): ("error requests waits", NO_END),
-    ("anthropic-vertex", "complete__empty_content"): ("error", "an empty answer is one"),
-    ("anthropic-vertex", "complete__thinking_first"): ("text", "text behind thinking is found"),
+    ("anthropic-vertex", "complete__empty_content"): ("error", EMPTY),
+    ("anthropic-vertex", "complete__thinking_first"): ("text", THOUGHT_FIRST),
     ("anthropic-vertex", "config__no_project"): ("path error", "without a project nothing is sent"),
     ("anthropic-vertex", "config__region_global"): ("path", "`global` has no prefix"),
-    ("anthropic-vertex", "request__reasoning_history"): ("body", "own keys of the port's got in"),
+    ("anthropic-vertex", "request__reasoning_history"): ("body", OWN_KEYS),
     ("anthropic-vertex", "stream__no_event_names"): ("text", "event names may be missing"),
-    ("anthropic-vertex", "stream__server_tool_use"): ("text calls", "the service's own tools"),
-    ("vertex", "config__gemini3_tool_history"): ("body", "a result of nothing is a result"),
+    ("anthropic-vertex", "stream__server_tool_use"): ("text calls", OWN_TOOLS),
+    ("vertex", "config__gemini3_tool_history"): ("body", SILENT),
     ("vertex", "config__no_region"): ("path", "Google's SDK: `global` where none is named"),
     ("vertex", "config__unknown_model"): ("path", "no silent default for an unknown model"),
     ("vertex", "error__429_retry_after"): ("requests waits", RETRIED),
@@ -118,10 +127,10 @@ KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ("vertex", "stream__two_candidates"): ("error", NO_END),
     ("vertex", "stream__mid_error"): ("error", "an error in the stream is one"),
     ("vertex", "stream__mid_error_429"): ("error", "an error in the stream is one"),
-    ("vertex", "stream__no_trailing_blank"): ("error", "the last event may end with the body"),
+    ("vertex", "stream__no_trailing_blank"): ("error", LAST_EVENT),
     ("vertex", "stream__unicode"): ("error", "U+2028 ends no line"),
-    ("bedrock", "complete__blank"): ("text", "white space is text"),
-    ("bedrock", "complete__reasoning_first"): ("text", "text behind thinking is found"),
+    ("bedrock", "complete__blank"): ("text", WHITE),
+    ("bedrock", "complete__reasoning_first"): ("text", THOUGHT_FIRST),
     ("bedrock", "config__arn_*"): ("body", CATALOG),
     ("bedrock", "stream__router_arn_trace"): ("body", CATALOG),
     ("bedrock", "model__amazon.titan-*"): ("body", CATALOG),

@@ -19,7 +19,18 @@ OWN_CALL = "fragments belong to their own tool call; no second call under the it
 FOREIGN_STATE = "reasoning state of another provider is dropped, not sent on"
 NAMED_TOOL = "the Responses API names a tool by `name`; the port sends a chat's `function`"
 READ_TOO = "text and reasoning are read wherever the service puts them"
+LAST_EVENT = "a last event that lacks only its empty line is read"
+KEPT_ID = "an id of the service's own is kept, not replaced"
+XAI_EFFORT = "the Responses API calls it `effort`; the port sends a chat's `reasoning_effort`"
+NO_SUMMARY = "no setting for it; `providerOptions` can say `summary: null`"
+NO_DROP = "no message is dropped: calls without a signature say that they have none"
+SILENT = "a silent tool's result is sent, too"
 CONTRACT_XAI = "no `stream_options` to xAI: usage comes unasked (`providers.md`)"
+
+OWN = frozenset(
+    {NAMED_TOOL, READ_TOO, LAST_EVENT, KEPT_ID, XAI_EFFORT, NO_SUMMARY, NO_DROP, SILENT}
+)
+"""Reasons that are ours alone; the others are the specification's or the wire contract's."""
 
 KNOWN: tuple[tuple[str, str, str], ...] = (
     ("*/config__no_key", "path: nothing was sent*", NO_KEY),
@@ -28,7 +39,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     ("*/stream__truncated_*", "error: Truncated*", TRUNCATED),
     ("*/stream__pplx_think", "error: Truncated*", TRUNCATED),
     ("*/stream__no_trailing_*", "error: Truncated*", TRUNCATED),
-    ("*/stream__no_trailing_*", "text: *", "a last event that lacks only its empty line is read"),
+    ("*/stream__no_trailing_*", "text: *", LAST_EVENT),
     ("*/stream__empty_body", "*", TRUNCATED),
     ("gemini/stream__no_candidates", "*", TRUNCATED),
     ("*/complete__no_choices", "error: Malformed*", MALFORMED),
@@ -61,7 +72,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     ("gemini/*", "waits: *", THREE_ATTEMPTS),
     ("*/stream__refusal*", "text: *", REFUSAL),
     ("*", "calls: *call_A*", OWN_CALL),
-    ("gemini/*_with_id*", "calls: *", "an id of the service's own is kept, not replaced"),
+    ("gemini/*_with_id*", "calls: *", KEPT_ID),
     ("xai*/request__reasoning_history", "body: *", FOREIGN_STATE),
     ("fireworks/request__reasoning_history", "body: messages*", FOREIGN_STATE),
     ("sambanova/request__reasoning_history", "body: messages*", FOREIGN_STATE),
@@ -74,7 +85,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     (
         "xai/*",
         'body: reasoning: {"effort": *',
-        "the Responses API calls it `effort`; the port sends a chat's `reasoning_effort`",
+        XAI_EFFORT,
     ),
     ("xai/request__reasoning_item", "*", "the port crashes on a reasoning item of its own"),
     ("xai/stream__*", "text: *", READ_TOO),
@@ -88,7 +99,7 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     (
         "openai-native/config__no_summary",
         "body: reasoning*",
-        "no setting for it; `providerOptions` can say `summary: null`",
+        NO_SUMMARY,
     ),
     (
         "openai-native/request__tool_history",
@@ -98,10 +109,10 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
     (
         "openrouter/config__gemini_tool_history",
         "body: messages*",
-        "no message is dropped: calls without a signature say that they have none",
+        NO_DROP,
     ),
     ("gemini/*grounding*", "text: *", "sources are citations, not text"),
-    ("gemini/request__tool_history", "body: contents*", "a silent tool's result is sent, too"),
+    ("gemini/request__tool_history", "body: contents*", SILENT),
     ("gemini/stream__*", "error: an answer for *Incomplete JSON segment*", "SSE by the standard"),
 )
 
