@@ -13,7 +13,7 @@ import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import trustme
 
@@ -21,6 +21,7 @@ from tests.faults import traces
 from tests.faults.faults import FOREVER, HOLD, SHORT, Fault, whole
 from tests.faults.wires import CHAT, Wire
 from tests.http.server import Gate, RawServer, Recorded, Step, server_context
+from tests.ledger.booked import rows
 
 Column = Literal["alone", "retry", "fallback", "cancelled"]
 COLUMNS: tuple[Column, ...] = ("alone", "retry", "fallback", "cancelled")
@@ -32,7 +33,11 @@ FIRST_WAIT = 0.03
 SECONDS = 8.0
 """A cell that takes longer hangs. The longest that is right waits for a Retry-After of 1 s."""
 
+LEDGER = "usage.db"
+"""The ledger's name in a cell's own folder."""
+
 UNKNOWN_HOST = "no-such-service.example"
+_ROW = "provider, model, input_tokens, output_tokens, usd, source, outcome"
 STREAM = {"prompt": "Hi there", "partialResultToken": "p"}
 
 
@@ -43,6 +48,18 @@ class Client(Protocol):
     def cancel(self, id: Any) -> None: ...
     async def read(self) -> Any: ...
     async def call(self, method: str, params: Any = None) -> Any: ...
+
+
+class Row(NamedTuple):
+    """One row of the ledger's file, as it is when the sidecar has ended."""
+
+    provider: str
+    model: str
+    read: int
+    written: int
+    usd: float | None
+    source: str | None
+    outcome: str
 
 
 class OpenClient(Protocol):
@@ -65,6 +82,7 @@ class Seen:
     a: list[Recorded] = field(default_factory=list[Recorded])
     b: list[Recorded] = field(default_factory=list[Recorded])
     booked: dict[str, Any] = field(default_factory=dict[str, Any])
+    rows: list[Row] = field(default_factory=list["Row"])
     left: list[str] = field(default_factory=list[str])
 
     @property
@@ -103,6 +121,7 @@ async def run_cell(wire: Wire, fault: Fault, column: Column, open_client: OpenCl
             seen.left += traces.books_differ(client, seen.booked)
             await stack.aclose()
             await play.end()
+            seen.rows = [Row(*row) for row in rows(Path(name) / LEDGER, _ROW)]
     seen.left += traces.left_tasks(before)
     return seen
 
@@ -218,6 +237,8 @@ class _Play:
             await self.a.connected(1)
         else:
             await self._gate.reached.wait()
+            if self._fault.status is not None:
+                await asyncio.sleep(0.03)  # so that the status, which has been sent, is read
             while (self._fault.text or self._fault.kind is None) and not self._seen.text:
                 await asyncio.sleep(0.005)
         self._seen.cancelled_at = self._clock()

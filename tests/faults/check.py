@@ -42,6 +42,7 @@ def problems(
         _failed(check, fault, column, seen)
     _progress(check, fault, seen)
     _books(check, wire, fault, column, seen)
+    _ledger(check, wire, fault, column, seen)
     return check.wrong
 
 
@@ -190,13 +191,22 @@ def _books(check: _Check, wire: Wire, fault: Fault, column: Column, seen: Seen) 
     check.same("a: failovers", a["failovers"], len(seen.b))
     # What an answer that came to nothing had said of its cost is booked, too.
     begun = failed * USED[0] if wire.bills_opening and fault.opens and fault.status is None else 0
-    _tokens(check, "a", a, answered=by_a, cut=bool(seen.text) and not answered, begun=begun)
+    sent = column == "cancelled" and _at_work(fault)
+    cut = bool(seen.text) and not answered
+    _tokens(check, "a", a, answered=by_a, cut=cut, begun=begun, sent=sent)
     if seen.b:
-        _tokens(check, "b", seen.booked["b"], answered=True, cut=False, begun=0)
+        _tokens(check, "b", seen.booked["b"], answered=True, cut=False, begun=0, sent=False)
         check.same("b: ok", seen.booked["b"]["ok"], 1)
 
 
-def _tokens(check: _Check, name: str, row: Any, *, answered: bool, cut: bool, begun: int) -> None:
+def _at_work(fault: Fault) -> bool:
+    """Whether a service that is left in the middle of it was sent the request."""
+    return fault.where == "http" and fault.status is None
+
+
+def _tokens(
+    check: _Check, name: str, row: Any, *, answered: bool, cut: bool, begun: int, sent: bool
+) -> None:
     tokens = (row["inputTokens"], row["outputTokens"])
     usd = (tokens[0] * 1.0 + tokens[1] * 10.0) / 1e6  # the prices of `options_of`
     check.true(f"{name}: cost {row['costUsd']}", abs(row["costUsd"] - usd) < 1e-12)
@@ -204,8 +214,37 @@ def _tokens(check: _Check, name: str, row: Any, *, answered: bool, cut: bool, be
         check.same(f"{name}: tokens", tokens, (USED[0] + begun, USED[1]))
     elif cut:
         check.true(f"{name}: tokens of what was cut {tokens}", tokens[0] > 0 and tokens[1] > 0)
-    elif not begun:
-        check.true(f"{name}: tokens of nothing {tokens}", tokens[0] in (0, USED[0]))
+    elif sent:
+        check.true(f"{name}: tokens of what was sent {tokens}", tokens[0] > 0 == tokens[1])
+    else:
+        check.same(f"{name}: tokens of nothing", tokens, (begun, 0))
+
+
+def _ledger(check: _Check, wire: Wire, fault: Fault, column: Column, seen: Seen) -> None:
+    """One row for each answer that began or had been paid for, with how it ended; no other."""
+    failed = [("a", "broken")] if seen.text and column != "cancelled" and fault.text else []
+    if wire.bills_opening and fault.opens and fault.status is None and not fault.text:
+        count = len(seen.retries) if column == "cancelled" else tries(fault, column)
+        again = column == "retry" and fault.waits
+        failed = [("a", "broken")] * (count - again) if fault.kind is not None else []
+    if column == "cancelled":
+        ended = [("a", "cancelled")] if _at_work(fault) else []
+    else:
+        answered = "result" in seen.answer
+        ended = [(seen.answer["result"]["provider"], "ok")] if answered else []
+    check.same("ledger", [(row.provider, row.outcome) for row in seen.rows], [*failed, *ended])
+    for row in seen.rows:
+        usd = (row.read * 1.0 + row.written * 10.0) / 1e6
+        check.same("ledger: model", row.model, "m")
+        check.true(f"ledger: {row.usd} USD", abs((row.usd or 0.0) - usd) < 1e-12)
+        check.same("ledger: source", row.source, "catalog" if row.outcome == "ok" else "estimate")
+        if row.outcome == "ok":
+            check.same("ledger: tokens", (row.read, row.written), USED)
+    for name, told in seen.booked.items():
+        tokens = (told["inputTokens"], told["outputTokens"])
+        own = [row for row in seen.rows if row.provider == name]
+        booked = (sum(r.read for r in own), sum(r.written for r in own))
+        check.same(f"ledger: {name}", booked, tokens)
 
 
 # --- words ---------------------------------------------------------------------------------------
@@ -240,8 +279,9 @@ def _services(fault: Fault, seen: Seen) -> str:
 
 
 def _booked(seen: Seen) -> str:
+    """The ledger's rows: whose, tokens, and how the answer ended where that was not well."""
     parts: list[str] = []
-    for name, row in sorted(seen.booked.items()):
-        if tokens := row["inputTokens"] + row["outputTokens"]:
-            parts.append(f"{name} {tokens} tokens")
+    for row in seen.rows:
+        ended = "" if row.outcome == "ok" else f" {row.outcome}"
+        parts.append(f"{row.provider}{ended} {row.read + row.written} tokens")
     return ", ".join(parts) or "no tokens"

@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from providers.ledger.place import PATH_VARIABLE
+from tests.faults.cells import LEDGER
 from tests.sidecar.harness import Editor
 
 
 def in_memory(folder: Path, options: dict[str, Any]) -> Editor:
-    return Editor(folder, options=options)
+    ledger = {PATH_VARIABLE: str(folder / LEDGER)}
+    return Editor(folder, options=options, environ=ledger)

@@ -28,9 +28,10 @@ is seen.
   fallback would be there.
 
 A cell says what the editor got (an answer, or an error's kind) · requests that reached `a` and `b`
-· tokens that were booked. A whole answer is 8 tokens; of one that was cut they are estimated. “a 0
-of 2”: two attempts were made, and none became a request. `timeouts.firstByte` and `timeouts.idle`
-are {SHORT} s.
+· the rows of the ledger's file. A whole answer is 8 tokens; of one that broke or was cancelled they
+are estimated, at least what had been sent. What failed before any content is booked only as far as
+the service said what it costs. “a 0 of 2”: two attempts were made, and none became a request.
+`timeouts.firstByte` and `timeouts.idle` are {SHORT} s.
 """
 
 

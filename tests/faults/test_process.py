@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from providers.ledger.place import PATH_VARIABLE
 from providers.policy.retry import FIRST_WAIT
 from tests.contract.process import Sidecar
-from tests.faults.cells import COLUMNS, Column, run_cell
+from tests.faults.cells import COLUMNS, LEDGER, Column, run_cell
 from tests.faults.check import problems
 from tests.faults.faults import CUTS, FAILURES, SILENCE, Fault
 from tests.faults.wires import CHAT
@@ -23,7 +24,8 @@ ROWS = [fault for fault in (*SILENCE, *CUTS, *FAILURES) if fault.name in NAMES]
 
 @contextlib.asynccontextmanager
 async def real(folder: Path, options: dict[str, Any]) -> AsyncIterator[Sidecar]:
-    async with Sidecar(folder, options=options) as sidecar:
+    ledger = {PATH_VARIABLE: str(folder / LEDGER)}
+    async with Sidecar(folder, options=options, env=ledger) as sidecar:
         await sidecar.fail("textDocument/none")  # answered once everything is loaded
         yield sidecar
         await sidecar.quiet()

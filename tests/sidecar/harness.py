@@ -77,6 +77,7 @@ class Editor:
         capabilities: dict[str, Any] | None = None,
         user_file: str = "",
         with_session: bool = True,
+        environ: dict[str, str] | None = None,
     ) -> None:
         self._file = folder / "config.toml"
         self._file.write_text(user_file)
@@ -88,6 +89,7 @@ class Editor:
             or {"default": "scripted", "providers": {"scripted": {"kind": "mock"}}},
         }
         self._with_session = with_session
+        self._environ = {"AI_SIDECAR_LEDGER": "off", **(environ or {})}
         self.exit_codes: list[int] = []
         self.lost = 0
         self._count = 0
@@ -107,7 +109,7 @@ class Editor:
 
     def open_session(self) -> Session:
         store = ConfigStore({}, self._file)
-        self.session = Session(self.connection, self.params, store, {})
+        self.session = Session(self.connection, self.params, store, self._environ)
         self.connection.attach_session(self.session, HANDLERS)
         self.bridge = make_server(self.connection, self.session)
         return self.session
