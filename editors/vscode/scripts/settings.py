@@ -152,6 +152,14 @@ OWN: dict[str, dict[str, Any]] = {
             "first that fits in PATH."
         ),
     },
+    "chatModels": {
+        "type": "boolean",
+        "default": True,
+        "markdownDescription": (
+            "Offer the models of the configured providers in the editor's own chat. They may "
+            "then be asked for a list of them when the editor starts."
+        ),
+    },
     "trace.server": {
         "type": "string",
         "enum": ["off", "messages", "verbose"],

@@ -30,8 +30,8 @@ class ChatProvider implements vscode.LanguageModelChatProvider<Offered> {
     _: vscode.PrepareLanguageModelChatModelOptions,
     token: vscode.CancellationToken,
   ): Promise<Offered[]> {
-    // The editor asks at its start, too: that alone does not start a server.
-    if (!this.sidecar.running) return [];
+    // The editor asks at its start, too: that starts no server, and asks nobody where there is no chat.
+    if (!this.sidecar.running || !isWanted()) return [];
     try {
       const { models } = await this.sidecar.request<{ models: Model[] }>('ai/models', {}, token);
       // The editor's own models, given back to it, would be asked in a circle.
@@ -76,6 +76,11 @@ class ChatProvider implements vscode.LanguageModelChatProvider<Offered> {
     const params = { provider, model, text: counted };
     return (await this.sidecar.request<{ tokens: number }>('ai/countTokens', params, token)).tokens;
   }
+}
+
+function isWanted(): boolean {
+  const off = vscode.workspace.getConfiguration('chat').get<boolean>('disableAIFeatures', false);
+  return !off && vscode.workspace.getConfiguration('aiSidecar').get<boolean>('chatModels', true);
 }
 
 /** Fragments of tool calls, put together: the editor wants them whole. */

@@ -42,8 +42,11 @@ export class Models {
     const load = async (refresh: boolean): Promise<void> => {
       picker.busy = true;
       try {
-        picker.items = await this.items(refresh);
-        const active = picker.items.find(({ model }) => same(model, this.selected));
+        const before = picker.activeItems[0]?.model ?? this.selected;
+        const items = await this.items(refresh);
+        picker.keepScrollPosition = true;
+        picker.items = items;
+        const active = items.find(({ model }) => model !== undefined && same(model, before));
         if (active !== undefined) picker.activeItems = [active];
       } catch (error) {
         picker.hide();
@@ -60,7 +63,9 @@ export class Models {
       if (item !== undefined) void this.picked(item);
     });
     picker.show();
+    // What is known at once, then what the providers serve now.
     await load(false);
+    await load(true);
   }
 
   private get selected(): Selected | undefined {

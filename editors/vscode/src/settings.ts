@@ -5,7 +5,7 @@ import { collect, type Tree } from './options.ts';
 
 const SECTION = 'aiSidecar';
 /** Settings of the extension itself, which are no part of the server's configuration. */
-const OWN = new Set(['path', 'python', 'installSource', 'trace.server']);
+const OWN = new Set(['path', 'python', 'installSource', 'chatModels', 'trace.server']);
 
 export class Settings {
   private readonly names: string[];
