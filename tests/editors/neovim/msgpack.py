@@ -1,4 +1,4 @@
-"""Reads MessagePack from a stream: whole messages as they come, which msgspec cannot find the ends of."""
+"""Finds where a MessagePack message ends in a stream, which msgspec does not tell."""
 
 from typing import Any
 

@@ -207,7 +207,9 @@ class Nvim:
               return table.concat(vim.tbl_map(function(c) return c[1] end, chunks or {}))
             end
             local lines = { joined(mark[4].virt_text) }
-            for _, below in ipairs(mark[4].virt_lines or {}) do table.insert(lines, joined(below)) end
+            for _, below in ipairs(mark[4].virt_lines or {}) do
+              table.insert(lines, joined(below))
+            end
             return lines
             """
         )

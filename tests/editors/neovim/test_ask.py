@@ -1,4 +1,4 @@
-"""`:Ai`: the answer streams into a split, the conversation goes on, and stopping it stops the service."""
+"""`:Ai`: an answer streams into a split, the conversation goes on, stopping stops the service."""
 
 import asyncio
 import json
@@ -24,7 +24,8 @@ end)()"""
 async def page(nvim: Nvim) -> list[str]:
     """Return the lines of the conversation, [] where there is none yet."""
     return await nvim.lua(
-        f"local buf = {CONVERSATION}; return buf and vim.api.nvim_buf_get_lines(buf, 0, -1, false) or {{}}"
+        f"local buf = {CONVERSATION}\n"
+        "return buf and vim.api.nvim_buf_get_lines(buf, 0, -1, false) or {}"
     )
 
 
@@ -184,7 +185,8 @@ async def test_a_retry_is_shown(start: Start, service: RawServer) -> None:
         shown = await nvim.lua(
             f"""
             local ns = vim.api.nvim_get_namespaces()["ai-sidecar.page"]
-            local marks = vim.api.nvim_buf_get_extmarks({CONVERSATION}, ns, 0, -1, {{ details = true }})
+            local all = {{ details = true }}
+            local marks = vim.api.nvim_buf_get_extmarks({CONVERSATION}, ns, 0, -1, all)
             return vim.iter(marks):map(function(m) return m[4].virt_lines end):flatten():totable()
             """
         )

@@ -33,19 +33,6 @@ function M.get()
   end
 end
 
---- Route what is ours to us, on a client that we or |vim.lsp.enable()| have started.
----@param client vim.lsp.Client
-local function adopt(client)
-  client.handlers["$/progress"] = function(err, params, ctx)
-    if not require("ai-sidecar.stream").progress(params) then
-      return vim.lsp.handlers["$/progress"](err, params, ctx)
-    end
-  end
-  client.handlers["ai/didChangeStatus"] = function(_, params)
-    require("ai-sidecar.status").set(params)
-  end
-end
-
 ---@param client? vim.lsp.Client
 local function answer_waiting(client)
   local all = waiting
@@ -72,49 +59,57 @@ local function ended(code, signal, id)
       failures = failures + 1
       local how = signal ~= 0 and ("signal %d"):format(signal) or ("code %d"):format(code)
       local text = "ai-sidecar: the program has ended (%s): see :checkhealth ai-sidecar and :LspLog"
-      vim.notify_once(text:format(how), vim.log.levels.ERROR)
+      vim.notify(text:format(how), vim.log.levels.ERROR)
     end
     require("ai-sidecar.stream").gone(id)
     answer_waiting(nil)
   end)
 end
 
+--- Return what the plugin adds to `lsp/ai_sidecar.lua`, whoever starts the program.
+---@return vim.lsp.Config
+function M.lsp_config()
+  local settings = config.get().settings
+  return {
+    init_options = next(settings) and settings or nil, -- an empty table would be sent as a list
+    capabilities = { experimental = { aiSidecar = { status = true } } },
+    handlers = {
+      ["$/progress"] = function(err, params, ctx)
+        if not require("ai-sidecar.stream").progress(params) then
+          return vim.lsp.handlers["$/progress"](err, params, ctx)
+        end
+      end,
+      ["ai/didChangeStatus"] = function(_, params)
+        require("ai-sidecar.status").set(params)
+      end,
+    },
+    on_init = answer_waiting,
+    on_exit = ended,
+  }
+end
+
 ---@param program ai_sidecar.Program
 ---@return vim.lsp.ClientConfig
 local function client_config(program)
-  local base = vim.deepcopy(vim.lsp.config[M.NAME] or {})
-  local options = vim.tbl_deep_extend("force", base.init_options or {}, config.get().settings)
-  local hooks = type(base.on_init) == "function" and { base.on_init } or base.on_init or {}
-  hooks[#hooks + 1] = function(client)
-    adopt(client)
-    failures = 0
-    answer_waiting(client)
+  local found = vim.deepcopy(vim.lsp.config[M.NAME])
+  found.name, found.cmd = M.NAME, program.cmd
+  -- One's own, set with vim.lsp.config, stand beside ours.
+  for name, ours in pairs({ on_init = answer_waiting, on_exit = ended }) do
+    if found[name] ~= ours then
+      found[name] = vim.iter({ found[name] or {}, ours }):flatten():totable()
+    end
   end
-  local whole = vim.tbl_deep_extend("force", base, {
-    name = M.NAME,
-    cmd = program.cmd,
-    capabilities = { experimental = { aiSidecar = { status = true } } },
-    on_init = hooks,
-    on_exit = ended,
-    handlers = base.handlers or {},
-  })
-  whole.init_options = next(options) and options or nil -- an empty table would be sent as a list
-  return whole
+  return found
 end
 
----@param client vim.lsp.Client
----@return boolean
-local function reusable(client)
-  return client.name == M.NAME and not client:is_stopped()
-end
-
---- Start the program unless it runs. A missing one is told once.
+--- Start the program unless it runs. A missing one is told: once, or to whoever asked for something.
 ---@param buf? integer attach this buffer
+---@param unasked boolean
 ---@return boolean # whether it runs or is starting
-local function start(buf)
+local function start(buf, unasked)
   local program = install.find()
   if not program then
-    install.missing()
+    install.missing(unasked)
     return false
   end
   local wanted = client_config(program)
@@ -124,13 +119,14 @@ local function start(buf)
   if type(wanted.root_dir) ~= "string" then
     wanted.root_dir = vim.uv.cwd()
   end
-  local id = vim.lsp.start(wanted, { bufnr = buf, attach = buf ~= nil, reuse_client = reusable })
+  local id = vim.lsp.start(wanted, { bufnr = buf, attach = buf ~= nil, reuse_client = wanted.reuse_client })
   return id ~= nil
 end
 
 --- Call back with the initialized client, nil if there is none.
 ---@param callback fun(client?: vim.lsp.Client)
-function M.ensure(callback)
+---@param unasked? boolean
+function M.ensure(callback, unasked)
   local client = M.get()
   if client and client.initialized then
     return callback(client)
@@ -144,8 +140,7 @@ function M.ensure(callback)
       return
     end
   end
-  failures = 0
-  if not start() then
+  if not start(nil, unasked == true) then
     answer_waiting(nil)
   end
 end
@@ -179,13 +174,13 @@ function M.attach(buf)
   local client = M.get()
   if vim.api.nvim_buf_get_name(buf) == "" then
     if not client then
-      M.ensure(function() end)
+      M.ensure(function() end, true)
     end
     return
   end
   M.forget(buf)
   if not (client and client.attached_buffers[buf]) then
-    start(buf)
+    start(buf, true)
   end
 end
 
@@ -269,9 +264,7 @@ vim.api.nvim_create_autocmd("LspAttach", {
   callback = function(args)
     local client = vim.lsp.get_client_by_id(args.data.client_id)
     if client and client.name == M.NAME then
-      adopt(client)
       require("ai-sidecar.ghost").attached(args.buf)
-      answer_waiting(client)
     end
   end,
 })

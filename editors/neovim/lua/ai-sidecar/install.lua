@@ -73,12 +73,19 @@ function M.python()
   return nil
 end
 
---- Say once that the program is missing, and what to do.
-function M.missing()
+local told = false
+
+--- Say that the program is missing, and what to do.
+---@param once boolean only if it was not said before
+function M.missing(once)
+  if once and told then
+    return
+  end
+  told = true
   local own = config.get().cmd
   local looked = own and ("%s (the option `cmd`)"):format(own[1])
     or ("`ai-sidecar` on PATH and %s"):format(private("ai-sidecar"))
-  vim.notify_once(
+  vim.notify(
     ("ai-sidecar: the program was not found: looked for %s. :AiInstall installs it into %s."):format(looked, M.dir()),
     vim.log.levels.WARN
   )
