@@ -60,12 +60,14 @@ SHARE_OF_WINDOW = 5
 class BedrockProfile(msgspec.Struct, frozen=True, kw_only=True):
     """`max_output_tokens` and `context_window`: of the request's model, where the catalog knows it.
 
-    `betas`: Anthropic's beta features, sent to Claude with streams.
+    `betas`: Anthropic's beta features, sent to Claude with streams. `asked_before`: with so many
+    messages of the same conversation it was asked the last time, 0 where nobody knows of one.
     """
 
     max_output_tokens: int | None = None
     context_window: int | None = None
     betas: tuple[str, ...] = ("fine-grained-tool-streaming-2025-05-14",)
+    asked_before: int = 0
 
 
 def build_body(
@@ -86,7 +88,7 @@ def build_body(
     _add_inference(body, request, profile, stream)
     _add_tools(body, request)
     if cache:
-        _add_cache_points(body, request.model)
+        _add_cache_points(body, request, profile.asked_before)
     return body
 
 
@@ -275,22 +277,37 @@ def _tool_result(message: Message, status: bool) -> Block:
 # --- Cache points -----------------------------------------------------------------------------
 
 
-def _add_cache_points(body: Body, model: str) -> None:
-    """Put points behind the system text and the last two user messages, where they can matter."""
-    least = cache_rules(model)
+def _add_cache_points(body: Body, request: ChatRequest, asked_before: int) -> None:
+    """Put points behind the system text and the last user message, where they can matter.
+
+    What was the last one when the conversation was last asked about has its point again: there the
+    cache ends that can be read. A lone first message gets none: nothing says that more will come.
+    """
+    least = cache_rules(request.model)
     system = cast("list[Block]", body.get("system", []))
     size = _size(system)
     if system and least.system is not None and size >= least.system:
         system.append(_point())
-    if least.messages is None:
-        return
     messages = cast("list[Block]", body["messages"])
-    last_two = [message for message in messages if message["role"] == "user"][-2:]
-    for message in messages:
+    if least.messages is None or len(messages) < 2:
+        return
+    marked = [_last_user(messages)]
+    if asked_before:
+        before = msgspec.structs.replace(request, messages=request.messages[:asked_before])
+        earlier = _messages(before)
+        if len(earlier) > 1:
+            marked.append(_last_user(earlier))
+    for number, message in enumerate(messages):
         content = cast("list[Block]", message["content"])
         size += _size(content)
-        if size >= least.messages and any(message is each for each in last_two):
+        if size >= least.messages and number in marked:
             content.append(_point())
+
+
+def _last_user(messages: list[Block]) -> int:
+    """Return the number of the last user message, -1 where there is none."""
+    users = [number for number, message in enumerate(messages) if message["role"] == "user"]
+    return users[-1] if users else -1
 
 
 def _point() -> Block:

@@ -209,7 +209,7 @@ def error_of_answer(
     message = said.message or f"HTTP {status} without an explanation"
     if value is None and said.message:
         message = f"HTTP {status}: {said.message}"
-    return classify(
+    found = classify(
         status,
         message,
         said.code,
@@ -218,6 +218,9 @@ def error_of_answer(
         retry_after=retry_after(headers, value, said.message, clock=clock),
         request_id=_request_id(headers) or said.request_id,
     )
+    if headers.get("x-should-retry", "").lower() == "false":
+        found.retryable = False  # OpenAI and Anthropic say so; their own clients keep to it
+    return found
 
 
 def error_of_event(value: object, *, status: int | None = None) -> ResponseError:

@@ -42,6 +42,35 @@ _GUARDRAIL_HEADERS = {
 _ON_DEMAND = re.compile(r"on-demand throughput isn.t supported", re.IGNORECASE)
 
 
+_CONVERSATIONS_KEPT = 64
+
+
+class Conversations:
+    """How long each conversation was when it was last asked about, by how it begins.
+
+    Cache points have to stand where they stood before to be read again. Only a hash of the first
+    message is kept.
+    """
+
+    def __init__(self) -> None:
+        self._lengths: dict[int, tuple[int, int]] = {}  # the last length, and the one before it
+
+    def before(self, request: ChatRequest | CompletionRequest) -> int:
+        """Return the length before this request, and note this one's; 0 where there is none."""
+        if not isinstance(request, ChatRequest) or not (request.cache and request.messages):
+            return 0
+        first = request.messages[0]
+        texts = tuple(part.text for part in first.content if isinstance(part, Text))
+        key, length = hash((first.role, texts)), len(request.messages)
+        last, former = self._lengths.pop(key, (0, 0))
+        if length != last:  # the same again is another attempt
+            last, former = length, last
+        while len(self._lengths) >= _CONVERSATIONS_KEPT:
+            del self._lengths[next(iter(self._lengths))]
+        self._lengths[key] = last, former
+        return former if former < length else 0
+
+
 class _Counted(msgspec.Struct):
     input_tokens: int = msgspec.field(name="inputTokens")
 
@@ -59,6 +88,7 @@ class Bedrock(AwsProvider):
                 f'providers.{name}.api: expected "converse" or "invoke", got "{settings.api}"'
             )
         self._invoke = settings.api == "invoke"
+        self._asked = Conversations()
 
     def origin(self, region: str) -> str:
         return f"https://bedrock-runtime.{region}.{suffix(region)}"
@@ -69,6 +99,7 @@ class Bedrock(AwsProvider):
             max_output_tokens=known.max_output_tokens if known else None,
             context_window=known.context_window if known else None,
             betas=tuple(dict.fromkeys([*(self.settings.betas or []), TOOL_STREAMING])),
+            asked_before=self._asked.before(request),
         )
         if self._invokes(request.model):
             return BedrockInvoke(request.model, profile)

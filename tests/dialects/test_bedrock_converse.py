@@ -207,8 +207,8 @@ def test_cache_points_where_the_model_takes_them_and_they_can_matter() -> None:
         ]
         return [*places, *(["system"] if sent.get("system", [{}])[-1] == POINT else [])]
 
-    assert points(cache=True, system=long) == [2, 4, "system"]
-    assert points(cache=True, system="short") == [2, 4]
+    assert points(cache=True, system=long) == [4, "system"]
+    assert points(cache=True, system="short") == [4]
     assert points(cache=False, system=long) == []
     assert points(cache=True, system="short", model=NOVA) == ["system"]
     assert points(cache=True, system=long, model=LLAMA) == []

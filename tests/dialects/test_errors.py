@@ -246,3 +246,10 @@ def test_classify_with_nothing_known() -> None:
     error = classify(None, "")
     assert type(error) is ServerFailed
     assert error.message
+
+
+def test_a_service_that_says_not_to_ask_again_is_heard() -> None:
+    body = b'{"error":{"type":"rate_limit_error","message":"no"}}'
+    assert error_of_answer(429, {}, body).retryable
+    assert error_of_answer(429, {"x-should-retry": "true"}, body).retryable
+    assert not error_of_answer(429, {"x-should-retry": "false"}, body).retryable

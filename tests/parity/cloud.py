@@ -108,7 +108,6 @@ OWN = frozenset({OWN_ID, SILENT, THOUGHT_FIRST, OWN_TOOLS, LAST_EVENT, WHITE, EM
 
 KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ("anthropic", "config__unknown_model"): ("body", "no silent default for an unknown model"),
-    ("anthropic", "error__429_no_retry_header"): ("requests waits", RETRIED),
     ("anthropic", "stream__redacted_thinking"): ("text reasoning", NO_BREAK),
     ("anthropic", "stream__empty_body"): ("error requests waits", NO_END),
     ("anthropic-vertex", "complete__empty_content"): ("error", EMPTY),
@@ -134,7 +133,6 @@ KNOWN: dict[tuple[str, str], tuple[str, str]] = {
     ("bedrock", "config__arn_*"): ("body", CATALOG),
     ("bedrock", "stream__router_arn_trace"): ("body", CATALOG),
     ("bedrock", "model__amazon.titan-*"): ("body", CATALOG),
-    ("bedrock", "cache__*"): ("body", "the last two user messages, whatever was asked before"),
     ("bedrock", "request__reasoning_history"): ("body", "reasoning goes back"),
     ("bedrock", "stream__mid_*"): ("requests waits", RETRIED),
     ("*", "error__429_retry_after_long"): ("requests waits", "too long a wait is told at once"),

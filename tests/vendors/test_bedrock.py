@@ -19,7 +19,7 @@ from providers.errors import InvalidRequest, NotConfigured, Permission, RateLimi
 from providers.manager import ProviderManager
 from providers.policy.router import Target
 from providers.settings import ProvidersConfig
-from providers.types import Finish, Message, StreamStart, Text, TextDelta, UsageReport
+from providers.types import ChatRequest, Finish, Message, StreamStart, Text, TextDelta, UsageReport
 from providers.vendors.bedrock import Bedrock
 from tests.auth.cloud_services import Home
 from tests.http.server import Gate, RawServer, Recorded, Step, chunked
@@ -573,4 +573,26 @@ async def test_an_answer_is_called_what_the_request_is(server: RawServer) -> Non
     whole = {"output": {"message": {"content": [{"text": "Hi"}]}}, "stopReason": "end_turn"}
     server.script(json_answer(whole, **{"x-amzn-requestid": "r-2"}))
     assert (await provider.chat(chat(SONNET))).id == "r-2"
+    await closed(provider)
+
+
+@pytest.mark.asyncio
+async def test_cache_points_stand_where_they_stood_before(server: RawServer) -> None:
+    """What was written to the cache is read again only at a point; the port keeps them, too."""
+    provider = Bedrock("b", table(region="us-east-1"), context(origin=server.origin))
+    long = "word " * 1000
+
+    async def points(*texts: str) -> list[int]:
+        roles = ("user", "assistant")
+        messages = [Message(roles[at % 2], [Text(text)]) for at, text in enumerate(texts)]  # type: ignore[arg-type]
+        await text_of(provider, ChatRequest(messages=messages, model=SONNET))
+        sent = json.loads(server.requests[-1].body)["messages"]
+        return [at for at, message in enumerate(sent) if "cachePoint" in message["content"][-1]]
+
+    assert await points(long) == []
+    assert await points(long, "a", "b") == [2]
+    assert await points(long, "a", "b", "c", "d") == [2, 4]
+    assert await points(long, "a", "b", "c", "d") == [2, 4]  # another attempt
+    assert await points(long + "other", "a", "b", "c", "d") == [4]
+    assert await points(long, "a", "b") == [2]  # gone back
     await closed(provider)
