@@ -1,6 +1,7 @@
 """`python3 tools/check.py`: installs everything, then runs the tests.
 
-Arguments go to pytest: `python3 tools/check.py -m "not slow"`.
+Without arguments those marked slow (editors, proxies, load, soak) are left to CI. Arguments go to
+pytest: `python3 tools/check.py -m slow tests/editors`.
 """
 
 import os
@@ -11,4 +12,7 @@ from bootstrap import ALL, ROOT, install, replace_process
 if __name__ == "__main__":
     programs = install(ALL)
     os.chdir(ROOT)
-    replace_process([str(programs / "python"), "-m", "pytest", "-q", *sys.argv[1:]])
+    chosen = sys.argv[1:]
+    if not chosen and not os.environ.get("CI"):
+        chosen = ["-m", "not slow"]
+    replace_process([str(programs / "python"), "-m", "pytest", "-q", *chosen])
