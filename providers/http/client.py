@@ -337,7 +337,18 @@ def _malformed(asked: _Asked, error: Exception) -> ProviderError:
 
 
 def _proxy_failed(asked: _Asked, error: Exception) -> ProviderError:
-    return ConnectFailed(f"the proxy {asked.proxy} refused to connect to {asked.host}: {error}")
+    said = str(error)
+    if "407" in said or "username" in said or "AUTH" in said or "Auth" in said:
+        return ConnectFailed(
+            f"the proxy {asked.proxy} wants another user and password than it was given ({said}): "
+            "write them into http.proxy, as in http://user:password@host:port",
+            at_once=False,
+        )
+    return ConnectFailed(f"the proxy {asked.proxy} refused to connect to {asked.host}: {said}")
+
+
+def _bad_proxy(asked: _Asked, error: Exception) -> ProviderError:
+    return NotConfigured(f"the proxy {asked.proxy} cannot be used: {error}")
 
 
 def _not_configured(asked: _Asked, error: Exception) -> ProviderError:
@@ -364,6 +375,6 @@ _FAULTS: dict[type[BaseException], Callable[[_Asked, Exception], ProviderError]]
     faults.DecodingError: _malformed,
     BadEncoding: _malformed,
     BadBundle: _not_configured,
-    ImportError: _not_configured,  # httpx's way to say that SOCKS support is not installed
+    faults.BadProxy: _bad_proxy,
     OSError: _disconnected,
 }

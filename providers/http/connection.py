@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_until_close",
         "_write_paused",
         "idle_since",
+        "slept_before",
         "used",
     )
 
@@ -73,6 +74,7 @@ class Connection(asyncio.Protocol):
         self._gone = False
         self.used = False
         self.idle_since = 0.0
+        self.slept_before = 0.0
 
     @property
     def usable(self) -> bool:

@@ -6,9 +6,12 @@ connection for as long as it takes to be collected. Hence this file; it knows no
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import itertools
 import socket
+
+from providers.http.liveness import socket_options
 
 HAPPY_EYEBALLS_DELAY = 0.25  # seconds; RFC 8305, section 8
 
@@ -56,6 +59,9 @@ async def _connect(family: int, address: tuple[object, ...]) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setblocking(False)
+        for option in socket_options():
+            with contextlib.suppress(OSError):
+                sock.setsockopt(*option)
         await asyncio.get_running_loop().sock_connect(sock, address)
     except BaseException:
         sock.close()

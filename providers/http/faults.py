@@ -62,5 +62,9 @@ class ProxyError(TransportFault):
     """The proxy would not connect."""
 
 
+class BadProxy(TransportFault):
+    """The proxy that is configured cannot be used; the message says what to do."""
+
+
 class InvalidURL(TransportFault):
     """Not an `http` or `https` URL with a host."""

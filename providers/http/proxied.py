@@ -7,13 +7,21 @@ of how a proxy is chosen, and lets no exception of httpx out.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any
 
 from providers.http import faults
 from providers.http.address import Address
 from providers.http.exchange import Bounds, Phase, Sending
 from providers.http.lean_httpx import httpx
+from providers.http.liveness import SLEEP_SECONDS, slept, socket_options
+from providers.http.proxy import is_address
 from providers.http.response import Fault, HttpRequest, HttpResponse, header_mapping
+
+SOCKS_MISSING = "a SOCKS proxy needs the extra `socks`: pip install 'ai-sidecar[socks]'"
+SCHEMES = (
+    "a proxy's address begins with http://, https://, socks5:// or socks5h:// and names a host"
+)
 
 
 class ProxiedTransports:
@@ -33,6 +41,8 @@ class ProxiedTransports:
             keepalive_expiry=idle_seconds,
         )
         self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
+        self._former: list[httpx.AsyncHTTPTransport] = []
+        self._slept_before = slept()
         self._counts: dict[tuple[str, str, int | None], list[int]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -48,7 +58,7 @@ class ProxiedTransports:
     ) -> "ProxiedResponse":
         """Send through `proxy` and return once the head is there.
 
-        Raises a `faults.TransportFault`, and `ImportError` when SOCKS support is not installed.
+        Raises a `faults.TransportFault`, and `faults.BadProxy` for a proxy that cannot be used.
         """
         loop = asyncio.get_running_loop()
         watch = _Watch(loop, bounds)
@@ -67,6 +77,9 @@ class ProxiedTransports:
         finally:
             if sending is not None and watch.sent_at:
                 sending.sent_at = watch.sent_at
+        if response.status_code == 407 and address.scheme == "http":
+            await response.aclose()
+            raise faults.ProxyError("407 Proxy Authentication Required")
         self._count(address, opened=watch.opened)
         return ProxiedResponse(response, watch, self._dispose, fault)
 
@@ -80,21 +93,41 @@ class ProxiedTransports:
         counts[0 if opened else 1] += 1
 
     def _transport(self, proxy: str) -> httpx.AsyncHTTPTransport:
+        if slept() - self._slept_before > SLEEP_SECONDS:
+            # What was kept from before a sleep is dead. Answers that are being read end as they
+            # may, and what then is left is closed after the next one.
+            self._slept_before = slept()
+            for former in self._former:
+                self._close_later(former.aclose())
+            self._former = list(self._transports.values())
+            self._transports.clear()
         transport = self._transports.get(proxy)
         if transport is None:
             context = self._context()
             tls_to_proxy = context if proxy.startswith("https:") else None
-            transport = self._transports[proxy] = httpx.AsyncHTTPTransport(
-                verify=context,
-                trust_env=False,
-                limits=self._limits,
-                proxy=httpx.Proxy(proxy, ssl_context=tls_to_proxy),
-            )
+            if not is_address(proxy):
+                raise faults.BadProxy(SCHEMES)
+            try:
+                transport = httpx.AsyncHTTPTransport(
+                    verify=context,
+                    trust_env=False,
+                    limits=self._limits,
+                    socket_options=socket_options(),
+                    proxy=httpx.Proxy(proxy, ssl_context=tls_to_proxy),
+                )
+            except ImportError:
+                raise faults.BadProxy(SOCKS_MISSING) from None
+            except (ValueError, httpx.InvalidURL):
+                raise faults.BadProxy(SCHEMES) from None
+            self._transports[proxy] = transport
         return transport
 
     def _dispose(self, response: httpx.Response, body: AsyncIterator[bytes]) -> None:
         """Close in the background, as httpx cannot otherwise; `aclose` waits for it."""
-        task = asyncio.get_running_loop().create_task(_close(response, body))
+        self._close_later(_close(response, body))
+
+    def _close_later(self, closing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(closing)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -102,9 +135,10 @@ class ProxiedTransports:
         """Close everything, also what is being closed."""
         while self._closing:
             await asyncio.gather(*self._closing, return_exceptions=True)
-        for transport in self._transports.values():
+        for transport in (*self._transports.values(), *self._former):
             await transport.aclose()
         self._transports.clear()
+        self._former.clear()
 
 
 class _Watch:

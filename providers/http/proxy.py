@@ -45,7 +45,8 @@ class ProxyRules:
         if proxy is None:
             return None
         host = host.strip("[]").rstrip(".").lower()
-        if is_loopback(host) and not is_loopback(urlsplit(proxy).hostname or ""):
+        near = is_address(proxy) and is_loopback(urlsplit(proxy).hostname or "")
+        if is_loopback(host) and not near:
             return None
         if any(_matches(exception, host, port) for exception in self.exceptions):
             return None
@@ -54,6 +55,8 @@ class ProxyRules:
 
 def without_password(url: str) -> str:
     """Return a proxy's URL as it may be shown."""
+    if not is_address(url):
+        return f"{url.partition('://')[0]}://…"  # where its password ends cannot be told
     parts = urlsplit(url)
     host = parts.hostname or ""
     shown = f"[{host}]" if ":" in host else host
@@ -61,6 +64,15 @@ def without_password(url: str) -> str:
         shown += f":{parts.port}"
     user = "***@" if parts.username or parts.password else ""
     return f"{parts.scheme}://{user}{shown}"
+
+
+def is_address(url: str) -> bool:
+    """Say whether a proxy's URL names a host, and a port that is one, if any."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _with_scheme(url: str) -> str:

@@ -15,6 +15,7 @@ from providers.http.address import Address
 from providers.http.connection import Connection
 from providers.http.descriptors import Descriptors
 from providers.http.exchange import Bounds, Exchange, Sending
+from providers.http.liveness import undelivered
 from providers.http.pool import CLOSED, Origin
 
 STALE_WINDOW = 2.0
@@ -76,7 +77,8 @@ class Transport:
                 await connection.send(exchange, head, body)
             except (faults.NetworkError, faults.RemoteProtocolError) as error:
                 stale = connection.used and exchange.silent
-                if fresh or not stale or loop.time() - exchange.sent_at > STALE_WINDOW:
+                late = loop.time() - exchange.sent_at > STALE_WINDOW
+                if fresh or not stale or (late and not undelivered(error)):
                     raise
                 if sending is not None:
                     raise faults.StaleConnection(str(error)) from error

@@ -225,10 +225,36 @@ async def test_close_and_cancel_reach_the_upstream(
 
 
 @pytest.mark.asyncio
-async def test_socks_is_explained(make_client: MakeClient) -> None:
-    client = make_client({"ALL_PROXY": "socks5://127.0.0.1:1080"})
-    with pytest.raises(NotConfigured, match="SOCKS"):
+async def test_socks_without_its_extra_is_explained(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    client = make_client({"ALL_PROXY": "socks5://me:secret@127.0.0.1:1080"})
+    with pytest.raises(NotConfigured, match=r"pip install 'ai-sidecar\[socks\]'") as caught:
         await client.send(HttpRequest("GET", "http://127.0.0.1:9/", {}))
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "proxy", ["socks4://h:1", "nonsense://h", "http://me:secret@[bad", "http://h:99999", "http://"]
+)
+async def test_an_address_that_is_no_proxy_s(make_client: MakeClient, proxy: str) -> None:
+    client = make_client(proxy=proxy)
+    with pytest.raises(NotConfigured, match="a proxy's address begins with") as caught:
+        await client.send(HttpRequest("GET", "https://service.example/", {}))
+    assert "secret" not in caught.value.message + str(client.describe())
+
+
+@pytest.mark.asyncio
+async def test_a_proxy_that_wants_a_password_for_plain_http(
+    start_proxy: StartProxy, make_client: MakeClient, serve: Serve
+) -> None:
+    proxy = await start_proxy("user:right")
+    server = await serve([plain(b"")])
+    client = make_client(proxy=f"http://127.0.0.1:{proxy.port}")
+    with pytest.raises(ConnectFailed, match=r"wants another user and password.*http\.proxy"):
+        await client.send(post(server))
 
 
 def test_direct_requests_do_not_import_httpcore() -> None:
