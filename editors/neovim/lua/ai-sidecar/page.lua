@@ -192,7 +192,11 @@ function M.answer(buf)
     if #citations > 0 then
       append(buf, "\n\n" .. table.concat(citations, "\n"))
     end
-    append(buf, (part == "text" and "\n\n— " or "— ") .. note)
+    local blank = 0 -- one empty line above, also where the answer ends with some
+    for _, line in ipairs(part == "text" and api.nvim_buf_get_lines(buf, -3, -1, false) or { "", "" }) do
+      blank = line == "" and blank + 1 or 0
+    end
+    append(buf, ("\n"):rep(math.max(0, 2 - blank)) .. "— " .. note)
     local row, group = last_row(buf), failed and "AiSidecarError" or "AiSidecarNote"
     api.nvim_buf_set_extmark(buf, NS, row, 0, { end_row = row + 1, hl_group = group, strict = false, priority = 200 })
   end
