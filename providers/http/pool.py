@@ -14,6 +14,7 @@ from providers.http import faults
 from providers.http.connection import Connection
 from providers.http.descriptors import Descriptors, none_left, pause
 from providers.http.dial import dial
+from providers.http.liveness import SLEEP_SECONDS, slept
 
 WARM_CONNECT_SECONDS = 10.0
 CLOSED = "the client has been closed"
@@ -52,12 +53,18 @@ class Origin:
         self.reused = 0
 
     def idle_connection(self) -> Connection | None:
-        """Return the connection that became idle last, or None."""
-        if not self._idle:
-            return None
-        connection, _ = self._idle.popitem()
-        self.reused += 1
-        return connection
+        """Return the connection that became idle last, or None.
+
+        None that is too old (the sweeper may have been asleep, too) or from before a sleep.
+        """
+        while self._idle:
+            connection, _ = self._idle.popitem()
+            awake = slept() - connection.slept_before < SLEEP_SECONDS
+            if awake and self._loop.time() - connection.idle_since < self._bound:
+                self.reused += 1
+                return connection
+            connection.abort()
+        return None
 
     async def acquire(
         self, *, fresh: bool, server_name: str | None, wait: float | None, connect: float | None
@@ -206,6 +213,7 @@ class Origin:
             self._descriptors.hand_over(self, connection)
             return
         connection.idle_since = self._loop.time()
+        connection.slept_before = slept()
         self._idle[connection] = None
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(self._bound, self._sweep)
