@@ -26,7 +26,7 @@ def watch_process(pid: int, on_death: Callable[[], None]) -> Callable[[], None]:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
             return loop.call_soon(on_death).cancel
-        except OSError:
+        except (OSError, OverflowError):  # a number that can be nobody's is the client's to choose
             logger.debug("no pidfd for the editor's process; looking at it now and then")
         else:
             return _watch_descriptor(loop, descriptor, on_death)

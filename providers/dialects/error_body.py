@@ -17,8 +17,12 @@ MESSAGE_LIMIT = 2000
 """Characters of a message; the longest useful ones (validation reports) are about 1500."""
 
 _ANY: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
-_TITLE = re.compile(r"<(title|h1)[^>]*>\s*(.*?)\s*</\1>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
+# Whoever sends the page chooses its text: each of these takes one step per character at most.
+_TITLE = re.compile(r"<(?:title|h1)\b[^<>]*+>([^<]*+)</(?:title|h1)", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*+>")
+_PAGE_LIMIT = 64 * 1024  # characters of a page that are looked at
+_MOST_NAMES = 32
+_MOST_LEVELS = 8  # of lists and objects around a message
 
 
 class ErrorDetails(Struct):
@@ -42,7 +46,7 @@ def parse(body: bytes) -> object:
         return None
 
 
-def details(value: object, body: bytes = b"") -> ErrorDetails:
+def details(value: object, body: bytes = b"", *, level: int = 0) -> ErrorDetails:
     """Return what `value`, a parsed error body or event, says; `body` where it could not be parsed.
 
     Known shapes: `{"error": {…}}` of OpenAI, Anthropic and Google (also inside an array),
@@ -70,7 +74,8 @@ def details(value: object, body: bytes = b"") -> ErrorDetails:
         found = ErrorDetails(_message(error) or _message(top))
         _add_names(found, error, ("code", "type", "status", "__type", "error_code", "reason"))
         _add_nested(found, error)
-        _add_upstream(found, error)
+        if level < _MOST_LEVELS:
+            _add_upstream(found, error, level + 1)
     if found.request_id is None:
         found.request_id = _name(top.get("request_id")) or _name(top.get("requestId"))
     found.message = found.message.strip()[:MESSAGE_LIMIT]
@@ -79,10 +84,10 @@ def details(value: object, body: bytes = b"") -> ErrorDetails:
 
 def one_line(text: str) -> str:
     """Return a text that is no JSON as one short line: of an HTML page its title."""
-    text = text.strip()
+    text = text[:_PAGE_LIMIT].strip()
     if text[:1] == "<":
         match = _TITLE.search(text)
-        said = match.group(2) if match else _TAG.sub(" ", text)
+        said = match.group(1) if match else _TAG.sub(" ", text)
         from html import unescape  # half a megabyte of entities, for pages of gateways only
 
         said = " ".join(unescape(_TAG.sub(" ", said)).split())[:200]
@@ -90,23 +95,26 @@ def one_line(text: str) -> str:
     return " ".join(text.split())[:500]
 
 
-def _message(error: dict[str, object]) -> str:
+def _message(error: dict[str, object], level: int = 0) -> str:
     for name in ("message", "Message", "detail", "msg", "error_message", "error_msg", "title"):
-        text = _text(error.get(name))
+        text = _text(error.get(name), level)
         if text:
             return text
     return ""
 
 
-def _text(value: object) -> str:
+def _text(value: object, level: int = 0) -> str:
     """Return a message's text; validation reports are lists of `{loc, msg}`."""
     if isinstance(value, str):
         return value
+    if level > _MOST_LEVELS:
+        return ""
     if isinstance(value, list):
-        return "; ".join(filter(None, map(_text, cast("list[object]", value))))
+        texts = (_text(each, level + 1) for each in cast("list[object]", value))
+        return "; ".join(filter(None, texts))
     if isinstance(value, dict):
         entry = cast("dict[str, object]", value)
-        text = _message(entry)
+        text = _message(entry, level + 1)
         where = entry.get("loc")
         if text and isinstance(where, list):
             return f"{'.'.join(map(str, cast('list[object]', where)))}: {text}"
@@ -119,9 +127,9 @@ def _add_names(found: ErrorDetails, error: dict[str, object], keys: tuple[str, .
         name = _name(error.get(key))
         if name is None:
             continue
-        if name.isdigit() and 400 <= int(name) < 600:
+        if len(name) == 3 and name.isdecimal() and 400 <= int(name) < 600:
             found.status = found.status or int(name)
-        elif name not in found.names:
+        elif len(found.names) < _MOST_NAMES and name not in found.names:
             found.names.append(name)
         if key == "code":
             found.code = found.code or name
@@ -149,7 +157,7 @@ def _add_nested(found: ErrorDetails, error: dict[str, object]) -> None:
                 _add_names(found, cast("dict[str, object]", item), ("quotaId",))
 
 
-def _add_upstream(found: ErrorDetails, error: dict[str, object]) -> None:
+def _add_upstream(found: ErrorDetails, error: dict[str, object], level: int) -> None:
     """Add what OpenRouter passes on of the service behind it."""
     metadata = error.get("metadata")
     if not isinstance(metadata, dict):
@@ -158,9 +166,10 @@ def _add_upstream(found: ErrorDetails, error: dict[str, object]) -> None:
     _add_names(found, upstream, ("error_type",))
     raw = upstream.get("raw")
     if isinstance(raw, str):
-        nested = details(parse(raw.encode("utf-8", "replace")), raw.encode("utf-8", "replace"))
+        data = raw.encode("utf-8", "replace")
+        nested = details(parse(data), data, level=level)
     elif isinstance(raw, dict):
-        nested = details(cast("object", raw))
+        nested = details(cast("object", raw), level=level)
     else:
         return
     name = _name(upstream.get("provider_name"))

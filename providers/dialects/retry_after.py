@@ -15,10 +15,11 @@ Clock = Callable[[], float]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_ONE = r"\d+(?:\.\d+)?\s*(?:milliseconds?|seconds?|minutes?|hours?|ms|min|s|m|h)\b\s*"
+# Whoever sends the text chooses it: possessive, so that a long run of spaces takes one step each.
+_ONE = r"\d++(?:\.\d++)?\s*+(?:milliseconds?|seconds?|minutes?|hours?|ms|min|s|m|h)\b\s*+"
 _COMPACT = r"(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?s\b"
 _TRY_AGAIN = re.compile(
-    rf"(?:try again|retry|wait)\s+(?:in|after|for)?\s*({_COMPACT}|(?:{_ONE})+)", re.IGNORECASE
+    rf"(?:try again|retry|wait)\s++(?:in|after|for)?\s*+({_COMPACT}|(?:{_ONE})+)", re.IGNORECASE
 )
 _EPOCH = 1_000_000_000.0  # a "reset" above it is a point in time, not a duration
 _EPOCH_MS = 1_000_000_000_000.0
