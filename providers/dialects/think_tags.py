@@ -9,7 +9,8 @@ import re
 
 from providers.types import ReasoningDelta, StreamToken, TextDelta
 
-_TAG = re.compile(r"<\s*(/?)\s*think\s*>")
+# Possessive: a run of spaces chosen by a service takes one step each.
+_TAG = re.compile(r"<\s*+(/?)\s*+think\s*+>")
 _PREFIX = re.compile(r"<\s*(?:/\s*)?(?:t(?:h(?:i(?:n(?:k\s*)?)?)?)?)?\Z")
 _LONGEST = 64  # characters that are held back at most; a tag with its spaces is shorter
 
