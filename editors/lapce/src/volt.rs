@@ -287,7 +287,10 @@ mod tests {
             self.handed.push(message.to_string());
             message.get("method").and_then(|_| message.get("id")).and_then(|id| {
                 let reply = if self.replies.is_empty() { "" } else { self.replies.remove(0) };
-                let whole = format!("{{\"jsonrpc\":\"2.0\",\"id\":{},{}}}", id, reply);
+                let whole = match reply.starts_with('{') {
+                    true => reply.to_string(),
+                    false => format!("{{\"jsonrpc\":\"2.0\",\"id\":{},{}}}", id, reply),
+                };
                 (!reply.is_empty()).then_some(whole)
             })
         }
@@ -347,6 +350,13 @@ mod tests {
             let handed = conversation(Scripted { replies: vec![reply], ..Default::default() });
             assert_eq!(started(&handed), [text("urn:ai-sidecar")], "{}", reply);
         }
+    }
+
+    #[test]
+    fn an_answer_to_something_else_is_none() {
+        let stray = r#"{"jsonrpc":"2.0","id":99,"error":{"code":0,"message":"(os error 2)"}}"#;
+        let host = Scripted { replies: vec![stray, THERE], ..Default::default() };
+        assert_eq!(started(&conversation(host)), [text("urn:ai-sidecar")]);
     }
 
     #[test]
