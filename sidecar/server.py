@@ -29,6 +29,7 @@ from sidecar.actions import feature as actions
 from sidecar.actions.feature import ActionFeature
 from sidecar.documents import use_in
 from sidecar.envelope import (
+    INTERNAL_ERROR,
     METHOD_NOT_FOUND,
     REQUEST_CANCELLED,
     Id,
@@ -132,10 +133,10 @@ class BridgedProtocol(LanguageServerProtocol):
             return self._converter.unstructure(future.result())
         if isinstance(error, JsonRpcException):
             return RpcError(error.code, error.message)
-        if isinstance(error, RpcError):
-            return error
-        logger.error("a request failed", exc_info=error)
-        return rpc_error(error)
+        answer = rpc_error(error)
+        if answer.code == INTERNAL_ERROR:
+            logger.error("a request failed", exc_info=error)
+        return answer
 
     def log_failure(self, future: "Future[Any] | asyncio.Future[Any]") -> None:
         """Log what became of a notification's handler, if it failed."""
@@ -184,8 +185,10 @@ class LspBridge:
         except RpcError as error:
             self.connection.answer(message_id, error)
         except Exception as error:
-            logger.exception("%s failed", method)
-            self.connection.answer(message_id, rpc_error(error))
+            answer = rpc_error(error)
+            if answer.code == INTERNAL_ERROR:
+                logger.exception("%s failed", method)
+            self.connection.answer(message_id, answer)
 
     def notification(self, method: str, params: object) -> None:
         """Handle a notification; an unknown one is nobody's fault."""

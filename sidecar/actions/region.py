@@ -53,7 +53,7 @@ def selected(source: str, start: int, end: int) -> Region:
 
     An empty selection means its line.
     """
-    start, end = sorted((min(start, len(source)), min(end, len(source))))
+    start, end = sorted((_outside_break(source, start), _outside_break(source, end)))
     empty = start == end
     first = line_start(source, start)
     if empty or not source[first:start].strip():
@@ -129,6 +129,12 @@ def is_line_start(source: str, at: int) -> bool:
 
 def is_line_end(source: str, at: int) -> bool:
     return line_end(source, at) == at
+
+
+def _outside_break(source: str, at: int) -> int:
+    """Return a place in the document that does not lie within a line end of two characters."""
+    at = min(at, len(source))
+    return at - 1 if 0 < at < len(source) and source[at - 1 : at + 1] == "\r\n" else at
 
 
 def _before_break(source: str, at: int) -> int:
