@@ -116,7 +116,8 @@ WORDING: tuple[tuple[re.Pattern[str], ErrorClass], ...] = tuple(
         (
             r"insufficient[ _](?:balance|credits?|funds|quota)|credit balance is too low"
             r"|(?:requires|need) more credits|out of credits|used all available credits"
-            r"|never purchased credits|exceeded your (?:current|monthly) (?:quota|spending)"
+            r"|never purchased credits|(?:doesn't|does not) have any credits"
+            r"|exceeded your (?:current|monthly) (?:quota|spending|included credits)"
             r"|(?:spending|usage|budget) (?:limit|cap) (?:reached|exceeded)"
             r"|quota for your account|arrears|limit: 0\b|check your plan and billing",
             Quota,
@@ -131,7 +132,9 @@ WORDING: tuple[tuple[re.Pattern[str], ErrorClass], ...] = tuple(
             r"|prompt (?:contains|has) (?:too many|\d+) tokens"
             r"|exceeds? (?:the )?(?:maximum|limit|max)[^.]{0,60}(?:tokens|input length)"
             r"|(?:maximum|max)(?: allowed)?(?: number of)?(?: input| prompt)? tokens (?:allowed|is)"
-            r"|maximum prompt length|reduce the length of|n_ctx|longer than the (?:model|maximum)",
+            r"|maximum prompt length|reduce the length of|n_ctx|longer than the (?:model|maximum)"
+            r"|exceeded model token limit|range of input length"
+            r"|inputs\W{1,3}(?:tokens \+ \W?max_new_tokens\W must be|must have less than)",
             ContextLength,
         ),
         (
@@ -140,7 +143,7 @@ WORDING: tuple[tuple[re.Pattern[str], ErrorClass], ...] = tuple(
             r"blocked|rejected)[^.]{0,80}(?:safety|moderation|policy|policies|filter|violat)"
             r"|flagged as (?:potentially )?violating|input was flagged|usage polic(?:y|ies)"
             r"|safety (?:system|filter|guidelines)|inappropriate content"
-            r"|sensitive (?:content|words)",
+            r"|sensitive (?:content|words)|content exists risk",
             ContentFiltered,
         ),
         (
@@ -150,7 +153,7 @@ WORDING: tuple[tuple[re.Pattern[str], ErrorClass], ...] = tuple(
             r"|(?:unknown|no such|invalid|unsupported) model(?! (?:input|output|parameter|request))"
             r"|model (?:identifier|id|name) is (?:invalid|not)|is not a valid model"
             r"|^model: \S+$|model[ _]not[ _](?:found|exist)|models?/\S+ is not found"
-            r"|api deployment for this resource does not exist",
+            r"|api deployment for this resource does not exist|could not resolve the foundation model",
             ModelUnknown,
         ),
     )

@@ -97,6 +97,18 @@ def test_the_status_decides(status: int, kind: str, retryable: bool, body: Any) 
                      " reduce the length of the prompt or try again later."), "rateLimit"),
         (403, openai("The model `x` does not exist or you do not have access to it."),
          "permission"),
+        # Those that serve other makers' models
+        (400, openai("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097."),
+         "contextLength"),
+        (422, openai("Input validation error: `inputs` must have less than 1024 tokens. Given: 2000"),
+         "contextLength"),
+        (400, openai("Your request exceeded model token limit: 8192"), "contextLength"),
+        (400, openai("Range of input length should be [1, 30720]"), "contextLength"),
+        (400, openai("Content Exists Risk"), "contentFilter"),
+        (403, openai("Your newly created team doesn't have any credits or licenses yet."), "quota"),
+        (429, openai("You have exceeded your monthly included credits."), "quota"),
+        (404, {"message": "Could not resolve the foundation model from the provided model "
+                          "identifier."}, "modelNotFound"),
         # Anthropic
         (400, anthropic("prompt is too long: 3333404 tokens > 200000 maximum",
                         "invalid_request_error"), "contextLength"),
