@@ -336,9 +336,13 @@ def _malformed(asked: _Asked, error: Exception) -> ProviderError:
     return Malformed(f"{asked.host}: {error}")
 
 
+_WANTS_PASSWORD = ("407", "401", "username", "USERNAME")
+"""In what httpcore says of a proxy. tinyproxy answers 401 to a password that is wrong."""
+
+
 def _proxy_failed(asked: _Asked, error: Exception) -> ProviderError:
     said = str(error)
-    if "407" in said or "username" in said or "AUTH" in said or "Auth" in said:
+    if any(word in said for word in _WANTS_PASSWORD):
         return ConnectFailed(
             f"the proxy {asked.proxy} wants another user and password than it was given ({said}): "
             "write them into http.proxy, as in http://user:password@host:port",

@@ -161,7 +161,7 @@ class _Watch:
         return due if self._total_at is None else min(due, self._total_at)
 
     async def trace(self, event: str, info: Mapping[str, object]) -> None:
-        if event == "connection.connect_tcp.started":
+        if event.endswith(".connect_tcp.started"):  # "connection", or "socks5"
             self.opened = True
         elif event == "http11.send_request_headers.started":
             self._own = getattr(info["request"], "method", b"") != b"CONNECT"
