@@ -153,7 +153,8 @@ WORDING: tuple[tuple[re.Pattern[str], ErrorClass], ...] = tuple(
             r"|(?:unknown|no such|invalid|unsupported) model(?! (?:input|output|parameter|request))"
             r"|model (?:identifier|id|name) is (?:invalid|not)|is not a valid model"
             r"|^model: \S+$|model[ _]not[ _](?:found|exist)|models?/\S+ is not found"
-            r"|api deployment for this resource does not exist|could not resolve the foundation model",
+            r"|api deployment for this resource does not exist"
+            r"|could not resolve the foundation model",
             ModelUnknown,
         ),
     )
