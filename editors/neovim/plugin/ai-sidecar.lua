@@ -59,10 +59,13 @@ command("AiInstall", function()
   require("ai-sidecar.install").run()
 end, { desc = "Install the ai-sidecar program into an environment of its own" })
 
-vim.api.nvim_create_autocmd({ "BufReadPost", "BufNewFile", "BufFilePost", "BufWritePost", "FileType", "InsertEnter" }, {
-  group = vim.api.nvim_create_augroup("ai-sidecar", {}),
-  desc = "Attach ai-sidecar",
-  callback = function(args)
-    require("ai-sidecar.client").attach(args.buf)
-  end,
-})
+vim.api.nvim_create_autocmd(
+  { "BufReadPost", "BufNewFile", "BufFilePost", "BufWritePost", "FileType", "InsertEnter" },
+  {
+    group = vim.api.nvim_create_augroup("ai-sidecar", {}),
+    desc = "Attach ai-sidecar",
+    callback = function(args)
+      require("ai-sidecar.client").attach(args.buf)
+    end,
+  }
+)

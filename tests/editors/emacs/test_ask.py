@@ -91,6 +91,26 @@ async def test_an_error_is_told_in_place(emacs: Emacs, service: RawServer) -> No
 
 
 @pytest.mark.asyncio
+async def test_a_program_that_ends_is_started_again(emacs: Emacs, service: RawServer) -> None:
+    gate = Gate()
+    half = [*chat.streamed(["half"])[:2], gate]
+    scripts = iter([half, chat.streamed(["whole"])])
+    service._scripts = lambda _request: next(scripts)
+    said = await emacs(
+        """
+        (ai-sidecar-ask "first")
+        (wait-for (lambda () (string-match-p "half" (answers))))
+        (signal-process (jsonrpc--process ai-sidecar--connection) 'SIGKILL)
+        (wait-for-answers)
+        (ai-sidecar-ask "second")
+        (wait-for-answers)
+        (princ (answers))
+        """
+    )
+    assert said.startswith("> first\n\nhalf\n[") and said.endswith("> second\n\nwhole\n\n")
+
+
+@pytest.mark.asyncio
 async def test_a_program_off_the_path_is_found_or_missed(emacs: Emacs, service: RawServer) -> None:
     lisp = """
     (let ((place (expand-file-name "~/.local/share/ai-sidecar/venv/bin/")))

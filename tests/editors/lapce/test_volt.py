@@ -1,5 +1,6 @@
 """The plugin in the engine of Lapce 0.4: the whole conversation, as lapce-proxy has it."""
 
+import os
 import shutil
 import subprocess
 import tomllib
@@ -182,9 +183,9 @@ def test_what_is_installed_keeps_the_users_path(volt: Path, target: Path, tmp_pa
     """`build.sh --install` twice."""
     installed = tmp_path / "lapce-stable/plugins/ai-sidecar.ai-sidecar"
     environment = {
+        **os.environ,
         "XDG_DATA_HOME": str(tmp_path),
         "CARGO_TARGET_DIR": str(target),
-        "PATH": "/usr/bin:/bin",
     }
     for _ in range(2):
         subprocess.run(
@@ -206,7 +207,11 @@ def test_the_parts(target: Path) -> None:
     done = subprocess.run(
         [cargo, "test", "--quiet", "--offline", "--locked"],
         cwd=ROOT / "editors/lapce",
-        env={"PATH": "/usr/bin:/bin", "CARGO_TARGET_DIR": str(target)},
+        env={
+            **os.environ,
+            "RUSTC": str(Path(cargo).with_name("rustc")),
+            "CARGO_TARGET_DIR": str(target),
+        },
         capture_output=True,
         text=True,
         check=False,

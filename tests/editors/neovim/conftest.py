@@ -27,8 +27,8 @@ async def service() -> AsyncIterator[RawServer]:
 def start(tmp_path: Path, service: RawServer) -> Start:
     """Return a function that makes a Neovim with the plugin, pointed at the service.
 
-    `inline` and `settings` go to the program, `text` and `name` make the file that is open, and
-    everything else is an option of the plugin.
+    `inline` and `settings` go to the program, `text` and `name` make the file that is open,
+    `before` is Lua before everything, and all others are options of the plugin.
     """
 
     def begin(
@@ -37,11 +37,12 @@ def start(tmp_path: Path, service: RawServer) -> Start:
         name: str = "app.py",
         inline: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
+        before: str = "",
         **more: Any,
     ) -> Nvim:
         (tmp_path / name).write_bytes(text.encode())
         inline = {"enabled": True, "debounceMs": 0, "mode": "chat", **(inline or {})}
         given = options(service, inline=inline, **(settings or {}))
-        return Nvim(tmp_path, init(given, **more), name)
+        return Nvim(tmp_path, before + init(given, **more), name)
 
     return begin

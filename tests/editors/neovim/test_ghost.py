@@ -65,13 +65,18 @@ async def test_it_is_shown_and_taken(start: Start, service: RawServer) -> None:
         assert await nvim.notes() == []
 
 
-async def test_many_lines_and_many_bytes(start: Start, service: RawServer) -> None:
-    """Cursor columns are characters to the program and bytes to Neovim."""
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+async def test_many_lines_and_many_bytes(encoding: str, start: Start, service: RawServer) -> None:
+    """A cursor's column is bytes to Neovim, and to the program whatever was agreed."""
+    offered = f"{{ general = {{ positionEncodings = {{ '{encoding}' }} }} }}"
+    before = f"vim.lsp.config('ai_sidecar', {{ capabilities = {offered} }})\n"
     text = "世界 👩\u200d👧'\n    größe = 1\n\n    return größe"
     answers(service, {"😀é ": text})
-    async with start(text="def fünf():\n    gruß = '😀é") as nvim:
+    async with start(text="def fünf():\n    gruß = '😀é", before=before) as nvim:
         await begin(nvim, " ")
         await nvim.until_ghost("世界 👩\u200d👧'", "    größe = 1", "", "    return größe")
+        agreed = "vim.lsp.get_clients({ name = 'ai_sidecar' })[1].offset_encoding"
+        assert await nvim.lua(f"return {agreed}") == encoding
         await nvim.type("<Tab>")
         await nvim.until("vim.api.nvim_buf_line_count(0) == 5")
         assert await nvim.lines() == [
@@ -287,3 +292,76 @@ async def test_a_failure_is_told_once(start: Start) -> None:
         await nvim.until("#NOTES == 2")
         notes = await nvim.notes()
         assert notes == ["ai-sidecar: no completion: first", "ai-sidecar: no completion: second"]
+
+
+async def test_where_lines_end_with_two_bytes(start: Start, service: RawServer) -> None:
+    answers(service, {"return ": "n\n\tm"})
+    async with start(text="def f(n):\r\n    return\r\n") as nvim:
+        await nvim.attached()
+        assert await nvim.lua("return vim.bo.fileformat") == "dos"
+        await nvim.type("GA ")
+        await nvim.until_ghost("n", "    m")  # a tab is as wide as it will be
+        await nvim.type("<Tab>")
+        await nvim.until("vim.api.nvim_buf_line_count(0) == 3")
+        assert await nvim.lines() == ["def f(n):", "    return n", "\tm"]
+
+
+async def test_a_block_before_the_rest_of_the_line(start: Start, service: RawServer) -> None:
+    """What follows the cursor is drawn where it will be: behind the last line."""
+    answers(service, {"call(": "a,\n  b"})
+    async with start(text="call(   )") as nvim:
+        await nvim.attached()
+        await nvim.type("0f(a")
+        await nvim.lua("vim.schedule(function() require('ai-sidecar').trigger() end)")
+        await nvim.until_ghost("a,  ", "  b   )")
+        await nvim.type("<Tab>")
+        await nvim.until("vim.api.nvim_buf_line_count(0) == 2")
+        assert await nvim.lines() == ["call(a,", "  b   )"]
+
+
+async def test_it_stays_in_its_window(start: Start, service: RawServer) -> None:
+    """Leaving the window hides it, and the keys there are nobody's."""
+    answers(service, {"return ": "alpha"})
+    async with start(text="def f():\n    return") as nvim:
+        await nvim.command("split")
+        await begin(nvim, " ")
+        await nvim.until_ghost("alpha")
+        await nvim.type("<C-o><C-w>w")
+        await nvim.until("not require('ai-sidecar').has_ghost()")
+        assert await nvim.ghost() is None
+        assert await nvim.lua("return vim.fn.maparg('<C-Right>', 'i')") == ""
+
+
+FAKE = """
+CALLS = {}
+vim.lsp.inline_completion = {
+  enable = function(on, filter) table.insert(CALLS, { on, filter.bufnr }) end,
+  is_enabled = function() return #CALLS > 0 end,
+  get = function() return false end,
+}
+"""
+
+
+async def test_neovims_own_is_left_to_itself(start: Start, service: RawServer) -> None:
+    """The guard alone: Neovim 0.12, which has it, is not at hand, so its part is a stand-in."""
+    answers(service, {"return ": "alpha"})
+    text = "def f():\n    return"
+    async with start(text=text, before=FAKE, ghost={"native": True}) as nvim:
+        await begin(nvim, " ")
+        await nvim.until("vim.api.nvim_get_current_line() == '    return '")
+        assert await nvim.lua("return CALLS") == [[True, 1]]
+        assert await nvim.ghost() is None and service.requests == []
+    async with start(text=text, before=FAKE) as nvim:
+        await begin(nvim, " ")
+        await nvim.until_ghost("alpha")
+        assert await nvim.lua("return CALLS") == []
+
+
+async def test_a_menus_choice_comes_first(start: Start, service: RawServer) -> None:
+    answers(service, {"return ": "alpha"})
+    async with start(text="return_value = 1\nreturn") as nvim:
+        await begin(nvim, " ")
+        await nvim.until_ghost("alpha")
+        await nvim.type("ret<C-n>")
+        await nvim.until("vim.fn.pumvisible() == 1")
+        assert await nvim.ghost() is None

@@ -122,8 +122,7 @@ async def test_a_completion_is_shown_and_tab_accepts_it(scene: Scene) -> None:
     scene.service.filling = "eturn a + b"
     await scene.it.open_file("sums.py")
     await scene.it.place(2)
-    await scene.it.page.keyboard.type("r")
-    await scene.it.ghost("eturn a + b")
+    await scene.it.type_until("r", "eturn a + b")
     shown = scene.tap.said("textDocument/didShowCompletion")[-1]
     assert shown["item"]["insertText"] == "eturn a + b"
     await scene.it.page.keyboard.press("Tab")
@@ -137,8 +136,7 @@ async def test_a_word_of_a_completion_is_accepted_and_told(scene: Scene) -> None
     scene.service.filling = "eturn a + b"
     await scene.it.open_file("sums.py")
     await scene.it.place(2)
-    await scene.it.page.keyboard.type("r")
-    await scene.it.ghost("eturn a + b")
+    await scene.it.type_until("r", "eturn a + b")
     await scene.it.page.keyboard.press("Control+ArrowRight")
     await scene.it.ghost(" a + b")
     told = "textDocument/didPartiallyAcceptCompletion"

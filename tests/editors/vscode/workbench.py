@@ -5,6 +5,7 @@ one of `.venv`. What is here opens and drives; what is expected stands in the te
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -227,13 +228,27 @@ class Workbench:
             while not holds():
                 await asyncio.sleep(0.05)
 
-    async def ghost(self, text: str) -> None:
+    async def ghost(self, text: str, *, within: float = SECONDS) -> None:
         """Wait until `text` is shown as a completion."""
         await self.page.wait_for_function(
             """text => [...document.querySelectorAll('.monaco-editor [class*="ghost-text"]')]
                 .map(part => part.textContent).join('').replaceAll('\\u00a0', ' ') === text""",
             arg=text,
+            timeout=within * 1000,
         )
+
+    async def type_until(self, key: str, ghost: str) -> None:
+        """Type a character, and wait for the completion that follows it.
+
+        An editor that was opened first makes its completion's part only when it is idle, and lets
+        what was typed before go by: then the character is typed anew.
+        """
+        for _ in range(5):
+            await self.page.keyboard.type(key)
+            with contextlib.suppress(playwright().TimeoutError):
+                return await self.ghost(ghost, within=SECONDS / 5)
+            await self.page.keyboard.press("Backspace")
+        raise AssertionError(f"{ghost!r} was not shown")
 
     async def place(self, line: int) -> None:
         """Put the cursor at the end of a line, counted from 1."""

@@ -55,9 +55,11 @@ local function show(buf)
     vim.cmd("tab sbuffer " .. buf)
     win = api.nvim_get_current_win()
   elseif options.layout == "horizontal" then
-    win = api.nvim_open_win(buf, false, { split = "below", win = -1, height = size(options.size, vim.o.lines) })
+    win =
+      api.nvim_open_win(buf, false, { split = "below", win = -1, height = size(options.size, vim.o.lines) })
   else
-    win = api.nvim_open_win(buf, false, { split = "right", win = -1, width = size(options.size, vim.o.columns) })
+    win =
+      api.nvim_open_win(buf, false, { split = "right", win = -1, width = size(options.size, vim.o.columns) })
   end
   local wo = vim.wo[win][0]
   wo.wrap, wo.linebreak, wo.breakindent = true, true, true

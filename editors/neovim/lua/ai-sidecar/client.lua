@@ -215,7 +215,8 @@ function M.document(client, buf)
     shadow = nil
   end
   if not shadow then
-    shadow = { uri = ("untitled:ai-sidecar-%d"):format(buf), version = 1, tick = tick, client = client.id }
+    local uri = ("untitled:ai-sidecar-%d"):format(buf)
+    shadow = { uri = uri, version = 1, tick = tick, client = client.id }
     shadows[buf] = shadow
     client:notify("textDocument/didOpen", {
       textDocument = { uri = shadow.uri, languageId = vim.bo[buf].filetype, version = 1, text = text_of(buf) },

@@ -115,7 +115,10 @@ local function map(buf)
     if lhs then
       wanted[#wanted + 1] = { lhs = lhs, rhs = M[name], desc = name .. " the change" }
     end
-    hints[#hints + 1] = ("%s %s"):format(lhs or (name == "accept" and ":AiAccept" or ":AiReject"), name .. "s")
+    hints[#hints + 1] = ("%s %s"):format(
+      lhs or (name == "accept" and ":AiAccept" or ":AiReject"),
+      name .. "s"
+    )
   end
   return keys.over(buf, "n", wanted), table.concat(hints, ", ")
 end
@@ -128,7 +131,8 @@ local function preview(buf, edits, encoding)
   take(buf)
   local old = api.nvim_buf_get_lines(buf, 0, -1, false)
   local new = edited(buf, edits, encoding)
-  local hunks = vim.diff(table.concat(old, "\n") .. "\n", table.concat(new, "\n") .. "\n", {
+  local diff = vim.text.diff or vim.diff -- 0.12, 0.11
+  local hunks = diff(table.concat(old, "\n") .. "\n", table.concat(new, "\n") .. "\n", {
     result_type = "indices",
     algorithm = "histogram",
   }) --[[@as integer[][] ]]
@@ -141,7 +145,13 @@ local function preview(buf, edits, encoding)
   end
   local unmap, hint = map(buf)
   local row = math.max(hunks[1][1] - 1, 0)
-  api.nvim_buf_set_extmark(buf, NS, row, 0, { virt_text = { { "  " .. hint, "AiSidecarNote" } }, virt_text_pos = "eol" })
+  api.nvim_buf_set_extmark(
+    buf,
+    NS,
+    row,
+    0,
+    { virt_text = { { "  " .. hint, "AiSidecarNote" } }, virt_text_pos = "eol" }
+  )
   shown[buf] = {
     buf = buf,
     tick = api.nvim_buf_get_changedtick(buf),

@@ -1,29 +1,17 @@
---- Completion while typing: asked for, drawn as virtual text, and taken whole or in parts.
+--- Completion while typing: asked for, shown, shortened, and taken whole or in parts.
 ---
 --- One at a time: where the cursor is. What is typed that agrees with it only shortens it. The pause
 --- before a model is asked is the program's, which learns the writer's rhythm; here is no timer.
 local config = require("ai-sidecar.config")
 local keys = require("ai-sidecar.keys")
+local suggestion = require("ai-sidecar.suggestion")
+local view = require("ai-sidecar.ghost_view")
 
 local api = vim.api
 local M = {}
 
-local NS = api.nvim_create_namespace("ai-sidecar.ghost")
+local NS = view.NS
 local GROUP = api.nvim_create_augroup("ai-sidecar.ghost", {})
-
----@class ai_sidecar.Ghost
----@field buf integer
----@field row integer where the text begins, 0-based
----@field col integer in bytes
----@field before string what stands before that in its line
----@field suffix string what stands behind the cursor in its line
----@field text string from there, lines ended by "\n"
----@field tail integer bytes behind the cursor that it replaces
----@field typed integer bytes of `text` that stand in the buffer by now
----@field tick integer changedtick when last drawn
----@field item table as it came
----@field head string what of the item stood there already when it came
----@field client integer
 
 local shown ---@type ai_sidecar.Ghost?
 local pending ---@type { id: integer, client: integer, row: integer, col: integer, tick: integer }?
@@ -59,58 +47,6 @@ local function map(buf)
     end
   end
   unmap = keys.over(buf, "i", wanted)
-end
-
--- Drawing.
-
---- Return `text` with its tabs as wide as they will be.
----@param text string
----@param column integer where it begins on the screen
----@param width integer of a tab
----@return string
-local function expanded(text, column, width)
-  local parts = {} ---@type string[]
-  for piece, tab in text:gmatch("([^\t]*)(\t?)") do
-    column = column + vim.fn.strdisplaywidth(piece, column)
-    parts[#parts + 1] = piece
-    if tab ~= "" then
-      local blank = width - column % width
-      parts[#parts + 1] = (" "):rep(blank)
-      column = column + blank
-    end
-  end
-  return table.concat(parts)
-end
-
----@param ghost ai_sidecar.Ghost
----@param row integer
----@param col integer
-local function draw(ghost, row, col)
-  local tab = vim.bo[ghost.buf].tabstop
-  local line = api.nvim_buf_get_lines(ghost.buf, row, row + 1, true)[1]
-  local lines = vim.split(ghost.text:sub(ghost.typed + 1), "\n")
-  local first = expanded(lines[1], vim.fn.strdisplaywidth(line:sub(1, col)), tab)
-  local below = {} ---@type [string, string][][]
-  for index = 2, #lines do
-    below[#below + 1] = { { expanded(lines[index], 0, tab), "AiSidecarGhost" } }
-  end
-  local rest = line:sub(col + ghost.tail + 1)
-  local mark = { id = 1, virt_text_pos = "inline", hl_mode = "combine", virt_lines = below } ---@type vim.api.keyset.set_extmark
-  if (#below > 0 or ghost.tail > 0) and line:sub(col + 1):find("%S") then
-    -- What follows in the line moves behind the text: cover it here, and show it there.
-    local hidden = vim.fn.strdisplaywidth(line:sub(col + 1)) - vim.fn.strdisplaywidth(first)
-    mark.virt_text_pos = "overlay"
-    if #below > 0 then
-      table.insert(below[#below], { rest, "Normal" })
-      mark.virt_text = { { first, "AiSidecarGhost" }, { (" "):rep(math.max(0, hidden)), "Normal" } }
-    else
-      mark.virt_text = { { first, "AiSidecarGhost" }, { rest .. (" "):rep(math.max(0, hidden)), "Normal" } }
-    end
-  elseif first ~= "" then
-    mark.virt_text = { { first, "AiSidecarGhost" } }
-  end
-  api.nvim_buf_set_extmark(ghost.buf, NS, row, col, mark)
-  ghost.tick = api.nvim_buf_get_changedtick(ghost.buf)
 end
 
 local function clear()
@@ -168,51 +104,7 @@ local function tell_partly_accepted(ghost)
   })
 end
 
--- From an answer to what is shown.
-
----@param client vim.lsp.Client
----@param buf integer
----@param item table
----@param row integer
----@param col integer
----@return ai_sidecar.Ghost?
-local function ghost_of(client, buf, item, row, col)
-  if type(item.insertText) ~= "string" then
-    return nil -- a snippet: the program sends none
-  end
-  local line = api.nvim_buf_get_lines(buf, row, row + 1, true)[1]
-  local text = item.insertText:gsub("\r\n", "\n")
-  local head, tail = "", 0
-  if item.range then
-    local from, to = item.range.start, item.range["end"]
-    if from.line ~= row or to.line ~= row then
-      return nil
-    end
-    local first = vim.str_byteindex(line, client.offset_encoding, from.character, false)
-    local last = vim.str_byteindex(line, client.offset_encoding, to.character, false)
-    if first > col or last < col then
-      return nil
-    end
-    head, tail = line:sub(first + 1, col), last - col
-  end
-  if not vim.startswith(text, head) or #text == #head then
-    return nil
-  end
-  return {
-    buf = buf,
-    row = row,
-    col = col,
-    before = line:sub(1, col),
-    suffix = line:sub(col + 1),
-    text = text:sub(#head + 1),
-    tail = tail,
-    typed = 0,
-    tick = 0,
-    item = item,
-    head = head,
-    client = client.id,
-  }
-end
+-- Whether and what.
 
 ---@return boolean
 local function inserting()
@@ -267,11 +159,11 @@ local function answered(client, buf, asked, result)
   if items[1] then
     told = nil
   end
-  local ghost = items[1] and ghost_of(client, buf, items[1], asked.row, asked.col)
+  local ghost = items[1] and suggestion.new(client, buf, items[1], asked.row, asked.col)
   clear()
   if ghost then
     shown = ghost
-    draw(ghost, asked.row, asked.col)
+    view.draw(ghost, asked.row, asked.col)
     map(buf)
     tell(ghost, "textDocument/didShowCompletion", { item = ghost.item })
   end
@@ -337,7 +229,7 @@ local function advance()
     return false
   end
   ghost.typed = #typed
-  draw(ghost, row, col)
+  view.draw(ghost, row, col)
   return true
 end
 
@@ -374,20 +266,6 @@ end
 
 -- Taking it.
 
---- Return the part of `text` that is taken at once.
----@param text string
----@param what "all"|"word"|"line"
----@return string
-local function part(text, what)
-  if what == "word" then
-    local word = vim.fn.matchstr(text, [[^\_s*\%(\k\+\|\%(\k\@!\S\)\+\)]])
-    return word ~= "" and word or text
-  elseif what == "line" then
-    return text:match("^\n?[^\n]*")
-  end
-  return text
-end
-
 --- Put it into the buffer; what the mappings call. The undo step is theirs.
 ---@param what "all"|"word"|"line"
 function M.insert(what)
@@ -398,7 +276,7 @@ function M.insert(what)
   local at = api.nvim_win_get_cursor(0)
   local row, col = at[1] - 1, at[2]
   local left_over = ghost.text:sub(ghost.typed + 1)
-  local piece = part(left_over, what)
+  local piece = suggestion.part(left_over, what)
   local whole = #piece == #left_over
   local lines = vim.split(piece, "\n")
   local tail = whole and ghost.tail or 0

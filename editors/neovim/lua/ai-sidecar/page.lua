@@ -78,7 +78,8 @@ end
 ---@return [string, string][]
 local function retry_note(value)
   local reason = value.error and value.error.kind or "failed"
-  local wait = value.waitMs > 0 and ("next attempt in %.1f s"):format(value.waitMs / 1000) or "next attempt now"
+  local wait = value.waitMs > 0 and ("next attempt in %.1f s"):format(value.waitMs / 1000)
+    or "next attempt now"
   return { { ("%s/%s: %s; %s"):format(value.provider, value.model, reason, wait), "AiSidecarNote" } }
 end
 
@@ -155,7 +156,8 @@ function M.answer(buf)
     local from = last_row(buf)
     append(buf, text)
     for row = from, last_row(buf) do
-      local opts = { id = row + 1, end_row = row + 1, hl_group = "AiSidecarReasoning", priority = 200, strict = false }
+      local opts =
+        { id = row + 1, end_row = row + 1, hl_group = "AiSidecarReasoning", priority = 200, strict = false }
       api.nvim_buf_set_extmark(buf, DIM, row, 0, opts)
     end
   end
@@ -198,7 +200,13 @@ function M.answer(buf)
     end
     append(buf, ("\n"):rep(math.max(0, 2 - blank)) .. "— " .. note)
     local row, group = last_row(buf), failed and "AiSidecarError" or "AiSidecarNote"
-    api.nvim_buf_set_extmark(buf, NS, row, 0, { end_row = row + 1, hl_group = group, strict = false, priority = 200 })
+    api.nvim_buf_set_extmark(
+      buf,
+      NS,
+      row,
+      0,
+      { end_row = row + 1, hl_group = group, strict = false, priority = 200 }
+    )
   end
 
   return answer
