@@ -19,6 +19,7 @@ from providers.http.proxy import is_address
 from providers.http.response import Fault, HttpRequest, HttpResponse, header_mapping
 
 SOCKS_MISSING = "a SOCKS proxy needs the extra `socks`: pip install 'ai-sidecar[socks]'"
+SOCKS_BROKEN = "it broke off the SOCKS5 handshake; is its username or password wrong?"
 SCHEMES = (
     "a proxy's address begins with http://, https://, socks5:// or socks5h:// and names a host"
 )
@@ -74,6 +75,10 @@ class ProxiedTransports:
             raise watch.expired() from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _ours(error) from error
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "socksio":  # which httpcore lets out
+                raise
+            raise faults.ProxyError(SOCKS_BROKEN) from error
         finally:
             if sending is not None and watch.sent_at:
                 sending.sent_at = watch.sent_at
