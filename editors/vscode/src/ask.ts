@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import { AskView } from './askView.ts';
 import { messageOf, NotRunning, type Sidecar } from './client.ts';
 import { actionsFor, messagesOf, newTurn, reasoningOf, type Context, type Turn } from './conversation.ts';
+import type { Models } from './models.ts';
 import { CANCELLED, type CompletionResult, type ErrorData, type StreamEvent } from './protocol.ts';
 import { spent } from './text.ts';
 import type { FromView } from './viewMessages.ts';
@@ -16,6 +17,7 @@ export class Ask implements vscode.Disposable {
 
   constructor(
     private readonly sidecar: Sidecar,
+    private readonly models: Models,
     extensionUri: vscode.Uri,
   ) {
     this.view = new AskView(extensionUri, (message) => this.fromView(message));
@@ -76,7 +78,7 @@ export class Ask implements vscode.Disposable {
     try {
       const messages = messagesOf(turns);
       const result = await this.view.progress(() =>
-        this.sidecar.stream({ messages }, (event) => this.add(turn, event), source.token),
+        this.sidecar.stream({ messages, ...this.models.selected }, (event) => this.add(turn, event), source.token),
       );
       finish(turn, result);
     } catch (error) {

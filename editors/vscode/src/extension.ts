@@ -25,7 +25,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const server = (sidecar = new Sidecar(context, settings, keys, log));
   const models = new Models(server, context.workspaceState);
   const status = new StatusBar(server, models);
-  const ask = new Ask(server, context.extensionUri);
+  const ask = new Ask(server, models, context.extensionUri);
   const edits = new Edits(server);
   new EditorModels(server);
 

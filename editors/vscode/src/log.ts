@@ -1,6 +1,6 @@
 // The log that the user sees ("ai-sidecar" in the output view), with no key in it.
 
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import { redact } from './redact.ts';
 
 /**

@@ -5,7 +5,7 @@ import { messageOf, type Sidecar } from './client.ts';
 import type { Model, Provider } from './protocol.ts';
 import { dollars, tokens } from './text.ts';
 
-interface Selected {
+export interface Selected {
   provider: string;
   model: string;
 }
@@ -68,7 +68,8 @@ export class Models {
     await load(true);
   }
 
-  private get selected(): Selected | undefined {
+  /** What was picked. A question names it itself: it may be sent before the server was told. */
+  get selected(): Selected | undefined {
     return this.memory.get<Selected>(KEY);
   }
 
@@ -76,9 +77,9 @@ export class Models {
     if (run === 'key') return void vscode.commands.executeCommand('aiSidecar.setApiKey');
     if (run === 'settings') return void vscode.commands.executeCommand('aiSidecar.openSettings');
     await this.memory.update(KEY, model);
-    this.changed.fire();
     if (model !== undefined) await this.tellServer();
     else await this.sidecar.restart(); // a process keeps what was selected until it ends
+    this.changed.fire();
   }
 
   private async tellServer(): Promise<void> {

@@ -16,8 +16,8 @@ export class StatusBar implements vscode.Disposable {
   ) {
     this.item.name = 'ai-sidecar';
     this.item.command = 'aiSidecar.chooseModel';
+    // The server tells its state at the beginning, too.
     sidecar.onClient((client) => client.onNotification('ai/didChangeStatus', (status: Status) => this.show(status)));
-    sidecar.onReady(() => this.show({ ...this.last, busy: false, kind: 'Normal', message: '' }));
     sidecar.onLost((message) => this.show({ busy: false, kind: 'Inactive', message }));
     models.onDidChange(() => this.draw());
     this.draw();
