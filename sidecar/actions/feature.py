@@ -46,6 +46,10 @@ OPTIONS = types.CodeActionOptions(
 )
 
 
+MOST_FIXES = 10
+"""Diagnostics of one request that a fix is listed for; a longer menu is none."""
+
+
 class Chosen(msgspec.Struct):
     """What stands in an action's `data`, or is the argument of `APPLY`: enough to make it again.
 
@@ -95,7 +99,7 @@ class ActionFeature:
         tests = None if unasked else self._tests(document, read=False)
         scene = self._scene(document, params.range, tests)
         found: list[types.CodeAction | types.Command] = []
-        for diagnostic in context.diagnostics:
+        for diagnostic in context.diagnostics[:MOST_FIXES]:
             problem = read_problem(document, plain_diagnostic(diagnostic), "context.diagnostics")
             about = msgspec.structs.replace(scene, problem=problem)
             found += [

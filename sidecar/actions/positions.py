@@ -65,9 +65,10 @@ def read_range(given: Any, field: str) -> types.Range:
 
 def plain_diagnostic(diagnostic: types.Diagnostic) -> dict[str, Any]:
     """Return what an action needs of a diagnostic."""
+    message: Any = diagnostic.message
     return {
         "range": plain_range(diagnostic.range),
-        "message": str(diagnostic.message),
+        "message": str(getattr(message, "value", message)),  # LSP 3.18 has marked-up ones
         "severity": int(diagnostic.severity or 1),
         "source": diagnostic.source or "",
         "code": "" if diagnostic.code is None else str(diagnostic.code),

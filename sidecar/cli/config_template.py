@@ -100,6 +100,14 @@ TEMPLATE = """\
 #languages = { markdown = false }
 #ignore = ["**/.env*", "**/*.pem"]   # never completed, never sent
 
+# --- Edits: code actions, and whatever the editor offers as "rewrite" ---------------------
+#[actions]
+#enabled = true
+#provider = "anthropic"
+#model = "claude-sonnet-4-5"
+#maxTokens = 8192
+#contextTokens = 6000    # of the document, around what is edited
+
 # --- Models that the catalog does not know, or knows wrongly ---------------------------
 #[models."my-vllm/my-model"]
 #contextWindow = 32768
