@@ -22,16 +22,17 @@ _PATTERN = re.compile(
     r"|(?P<param>[?&](?i:key|api[_-]?key|access_token|token|sig|signature"
     r"|X-Amz-Signature|X-Amz-Security-Token|X-Amz-Credential)=)[^&\s\"'<>#]+"
     r"|(?P<user>\b[a-z][a-z0-9+.-]{1,15}://)[^\s/@\"'<>]+(?=@)"
-    r"|\b(?:sk|rk|pk|xai|pplx|csk|fw)-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{12,}"
-    r"|\b(?:gsk|hf|ghp|gho|ghu|ghs|github_pat|nvapi|r8|fw|tgp)[_-](?=[A-Za-z_-]*[0-9])"
+    r"|\b(?:sk|rk|pk|xai|pplx|csk|fw)-(?=[A-Za-z_-]{0,99}[0-9])[A-Za-z0-9_-]{12,}"
+    r"|\b(?:gsk|hf|ghp|gho|ghu|ghs|github_pat|nvapi|r8|fw|tgp)[_-](?=[A-Za-z_-]{0,99}[0-9])"
     r"[A-Za-z0-9_-]{16,}"
     r"|\bAIza[A-Za-z0-9_-]{20,}"
     r"|\bya29\.[A-Za-z0-9._-]{10,}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
-    r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
+    r"|\beyJ[A-Za-z0-9_-]{10,999}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
 )
 """Authorization values, query parameters, passwords in addresses, and the prefixes by which the
-services mark their keys (each of them asks for a digit somewhere, so that words stay words)."""
+services mark their keys (each of them asks for a digit somewhere, so that words stay words). What is
+looked ahead at is bounded: else `sk-sk-sk-…` would be read again for each of its parts."""
 
 _learned: set[str] = set()
 
