@@ -31,8 +31,8 @@ _PATTERN = re.compile(
     r"|\beyJ[A-Za-z0-9_-]{10,999}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"
 )
 """Authorization values, query parameters, passwords in addresses, and the prefixes by which the
-services mark their keys (each of them asks for a digit somewhere, so that words stay words). What is
-looked ahead at is bounded: else `sk-sk-sk-…` would be read again for each of its parts."""
+services mark their keys (each of them asks for a digit somewhere, so that words stay words). What
+is looked ahead at is bounded: else `sk-sk-sk-…` would be read again for each of its parts."""
 
 _learned: set[str] = set()
 
