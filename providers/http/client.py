@@ -151,7 +151,8 @@ class HttpClient:
     def describe(self) -> HttpDescription:
         """Return the proxies and the CA in use."""
         rules = self._rules
-        ca = self._bundle or self._environ.get("SSL_CERT_FILE") or "the operating system's"
+        named = self._environ.get("SSL_CERT_FILE") or self._environ.get("SSL_CERT_DIR")
+        ca = self._bundle or named or "the operating system's"
         return HttpDescription(
             proxies={s: without_password(p) for s, p in rules.by_scheme.items()},
             proxy_source=rules.source if rules.by_scheme else "none",
@@ -345,7 +346,7 @@ def _proxy_failed(asked: _Asked, error: Exception) -> ProviderError:
     if any(word in said for word in _WANTS_PASSWORD):
         return ConnectFailed(
             f"the proxy {asked.proxy} wants another user and password than it was given ({said}): "
-            "write them into http.proxy, as in http://user:password@host:port",
+            "write them into http.proxy, before its host, as in USER:PASSWORD@HOST",
             at_once=False,
         )
     return ConnectFailed(f"the proxy {asked.proxy} refused to connect to {asked.host}: {said}")

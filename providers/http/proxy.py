@@ -34,7 +34,7 @@ class ProxyRules:
             "http": http.proxy or variable("http_proxy") or everywhere,
         }
         self.by_scheme = {s: _with_scheme(url) for s, url in chosen.items() if url}
-        self.source = "http.proxy" if http.proxy else "environment"
+        self.source = "http.proxy" if http.proxy else "the environment's HTTPS_PROXY or its like"
         listed = http.no_proxy if http.no_proxy is not None else variable("no_proxy") or ""
         text = listed if isinstance(listed, str) else ",".join(listed)
         self.exceptions = [e for e in text.replace(",", " ").lower().split() if e]

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from providers.errors import ProviderError
-from providers.http.client import HttpClient
+from providers.http.client import HttpClient, HttpDescription
 from providers.ledger.place import locate_in
 from providers.manager import ProviderHealth, ProviderManager, ProviderState
 from providers.policy.router import Target
@@ -23,6 +23,7 @@ from providers.settings import KeySource, ProviderSettings
 from providers.types import ChatRequest, Message, Outcome, Text
 from providers.vendors.local_server import LocalServer
 from sidecar.about import VERSION
+from sidecar.cli.doctor_advice import Case, sentence
 from sidecar.config import Config, ConfigProblem, ConfigStore
 from sidecar.config.clean import Cleaner, Tree
 from sidecar.config.user_file import Unreadable, read_user_file
@@ -134,7 +135,7 @@ async def examine(store: ConfigStore, *, live: bool) -> Facts:
         config_file=file_facts(store.user_file),
         problems=store.problems,
         providers=[
-            _provider(state, health.get(state.id), tests.get(state.id), config.refused)
+            _provider(state, health.get(state.id), tests.get(state.id), config.refused, used)
             for state in states
         ],
         http=HttpFacts(used.proxies, used.proxy_source, used.no_proxy, used.ca),
@@ -153,10 +154,12 @@ def _provider(
     health: ProviderHealth | None,
     live: LiveFacts | None,
     refused: dict[str, str],
+    used: HttpDescription,
 ) -> ProviderFacts:
     error = state.config_error or refused.get(state.id)
     if error is None and health is not None and health.error is not None:
-        error = f"{health.error.kind}: {health.error.message}"
+        source = used.proxy_source if used.proxies else None
+        error = sentence(Case(state.id, health.error, state.key_source, state.base_url, source))
     return ProviderFacts(
         id=state.id,
         kind=state.kind,

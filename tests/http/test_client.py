@@ -94,7 +94,10 @@ def test_request_shows_no_secret() -> None:
 async def test_description(make_client: MakeClient) -> None:
     told = make_client({"HTTPS_PROXY": "http://u:pw@p:1", "NO_PROXY": "a,b"}).describe()
     assert told.proxies == {"https": "http://***@p:1"}
-    assert (told.proxy_source, told.no_proxy) == ("environment", ["a", "b"])
+    assert (told.proxy_source, told.no_proxy) == (
+        "the environment's HTTPS_PROXY or its like",
+        ["a", "b"],
+    )
     told = make_client(proxy="http://q:2", ca_bundle="/ca.pem").describe()
     assert (told.proxies["http"], told.proxy_source, told.ca) == (
         "http://q:2",

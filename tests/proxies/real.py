@@ -91,6 +91,12 @@ def tinyproxy(folder: Path, user: str = USER, password: str = "secret-pass") -> 
 def socks5(folder: Path, user: str = USER, password: str = "secret-pass") -> Iterator[str]:
     """A SOCKS5 proxy that wants user and password. Gives its address without them."""
     port = free_port()
-    command = (program("pproxy"), "--auth", "0", "-l", f"socks5://127.0.0.1:{port}#{user}:{password}")
+    command = (
+        program("pproxy"),
+        "--auth",
+        "0",
+        "-l",
+        f"socks5://127.0.0.1:{port}#{user}:{password}",
+    )
     with running(folder, port, *command):
         yield f"127.0.0.1:{port}"
