@@ -34,7 +34,7 @@ _ARROW = re.compile(
 )
 _NO_DEFINITION = re.compile(
     r"(?:if|elif|else|for|foreach|while|switch|case|match|return|try|catch|except|with|do|throw"
-    r"|await|assert|print|new|when|unless|until|loop|select|using|lock|and|or|not|import|from)\b"
+    r"|await|yield|raise|del|delete|echo|puts|go|defer|assert|print|new|when|unless|until|loop|select|using|lock|and|or|not|import|from)\b"
 )
 _CLOSES = re.compile(r"[)\]}]|end\b")
 _OPENS = re.compile(r"[:{(\[]\s*(?:(?:#|//|--).*)?$")
@@ -47,8 +47,9 @@ def is_definition(line: str) -> bool:
         return False
     if _DEFINES.match(text):
         return True
-    opens = text.endswith(("{", "(", ",", ")"))
-    return bool(_ARROW.match(text) or (opens and " " in text and _CALLABLE.match(text)))
+    # `name(…) {`, or two words before the bracket, as in `int main(void)`: else it is a call.
+    head = text.endswith("{") or " " in text.partition("(")[0].strip()
+    return bool(_ARROW.match(text) or (head and _CALLABLE.match(text)))
 
 
 def definition_at(source: str, at: int) -> Region | None:
@@ -70,7 +71,7 @@ def definition_at(source: str, at: int) -> Region | None:
             if block.end >= at:
                 return block
         depth = len(indent_of(line))
-        if _CLOSES.match(line.strip()):
+        if line.strip() == "{" or _CLOSES.match(line.strip()):
             depth += 1  # the end of a head of several lines: its beginning is as deep
     return None
 

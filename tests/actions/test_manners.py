@@ -1,10 +1,12 @@
 """What an action does besides its edit: refusals, versions, cancels, progress, forms of clients."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from providers.base import Model
 from providers.errors import Authentication
 from providers.types import Finish, TextDelta
 from tests.actions.conftest import CREATES, RESOLVES, VERSIONED, Actor, place
@@ -105,6 +107,14 @@ async def test_what_kinds_are_offered(
         assert [action["kind"] for action in listed] == kinds
 
 
+@pytest.mark.asyncio
+async def test_a_menu_has_an_end(tmp_path: Path, asked: Asked) -> None:
+    async with Actor(tmp_path) as editor:
+        editor.open(TEXT)
+        listed = await editor.listed(diagnostics=[DIAGNOSTIC] * 50, only=["quickfix"])
+        assert len(listed) == 10
+
+
 # --- the document has changed -------------------------------------------------------------------
 
 
@@ -141,6 +151,72 @@ async def test_a_change_in_the_same_read_is_one_after_it(tmp_path: Path, asked: 
         editor.change(0, 0, "# ")  # before the loop turns
         assert (await editor.answer(id))["error"]["code"] == -32801
         assert asked.requests == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("turns", range(14))
+async def test_whenever_a_change_comes_nothing_stale_comes_after_it(
+    turns: int, tmp_path: Path, asked: Asked
+) -> None:
+    gate = asked.gate = Gate()
+    asked.answer = lambda _: fenced("    return a\n")
+    async with Actor(tmp_path) as editor:
+        editor.open(TEXT)
+        id = editor.request("workspace/executeCommand", rewrite(place(1, 0, 2, 0)))
+        await gate.reached.wait()
+        gate.open.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        # What has been answered, if only a turn ago, nothing can call back.
+        task: Any = editor.bridge._protocol._request_futures.get(id)
+        on_its_way = task is None or task.done()
+        editor.change(0, 0, "# ")
+        answer = await editor.answer(id)
+        assert on_its_way or answer["error"]["code"] == -32801
+
+
+@pytest.mark.asyncio
+async def test_a_change_that_changes_nothing_ends_nothing(tmp_path: Path, asked: Asked) -> None:
+    gate = asked.gate = Gate()
+    asked.answer = lambda _: fenced("    return a\n")
+    async with Actor(tmp_path) as editor:
+        editor.open(TEXT)
+        id = editor.request("workspace/executeCommand", rewrite(place(1, 0, 2, 0)))
+        await gate.reached.wait()
+        editor.change(0, 0, "")
+        gate.open.set()
+        assert "result" in await editor.answer(id)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("model", "most", "longest"),
+    [
+        (Model("default", "scripted", 1000, 4000), 400, 1600),
+        (Model("default", "scripted", 1000, 50), 50, 1600),
+        (Model("default", "scripted", None, None), 900, 20000),
+    ],
+)
+async def test_a_small_model_is_given_less(
+    model: Model,
+    most: int,
+    longest: int,
+    tmp_path: Path,
+    asked: Asked,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def listed(self: Any, *, refresh: bool = False) -> list[Model]:
+        return [model]
+
+    monkeypatch.setattr(scripted.ScriptedProvider, "list_models", listed)
+    asked.answer = lambda _: fenced("x = 2\n")
+    async with Actor(tmp_path, actions={"maxTokens": 900, "contextTokens": 5000}) as editor:
+        editor.open("x = 1\n" * 3000)
+        await editor.call("workspace/executeCommand", rewrite(place(9, 0, 10, 0)))
+    (request,) = asked.requests
+    text: Any = request.messages[0].content[0]  # type: ignore[union-attr]
+    assert request.max_tokens == most
+    assert longest * 0.9 < len(text.text) < longest + 200
 
 
 @pytest.mark.asyncio
@@ -204,6 +280,7 @@ async def test_progress_is_told_under_the_clients_token(tmp_path: Path, asked: A
         assert begin == {"kind": "begin", "title": "scripted default", "cancellable": True}
         assert report == {"kind": "report", "message": "20 characters"}
         assert end == {"kind": "end"}
+        assert editor.bridge.server.actions.tokens == {}
 
 
 @pytest.mark.asyncio
@@ -448,6 +525,21 @@ async def test_a_selection_that_is_too_long_is_not_sent(tmp_path: Path, asked: A
         error = await editor.fail("workspace/executeCommand", rewrite(place(0, 0, 150, 0)))
         assert error["data"]["kind"] == "contextLength"
         assert "actions.contextTokens" in error["message"] and asked.requests == []
+
+
+@pytest.mark.asyncio
+async def test_the_selected_model_is_asked(
+    tmp_path: Path, script: dict[str, scripted.Script], asked: Asked
+) -> None:
+    script["chosen"] = script["default"]
+    asked.answer = lambda _: fenced("    return a\n")
+    async with Actor(tmp_path) as editor:
+        editor.open(TEXT)
+        chosen = {"model": "chosen", "provider": "scripted"}
+        params = {"command": "aiSidecar.selectModel", "arguments": [chosen]}
+        await editor.call("workspace/executeCommand", params)
+        await editor.call("workspace/executeCommand", rewrite(place(1, 0, 2, 0)))
+    assert asked.requests[0].model == "chosen"
 
 
 @pytest.mark.asyncio
