@@ -84,7 +84,12 @@ def arguments_object(arguments: str) -> dict[str, object]:
         value = decode(_anything, arguments.encode("utf-8", "surrogatepass"))
     except Malformed:
         return {"arguments": arguments}
-    return value if isinstance(value, dict) else {"arguments": arguments}  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(value, dict):
+        return {"arguments": arguments}
+    table = cast("dict[str, object]", value)
+    if "\\ud" in arguments or "\\uD" in arguments:  # the escape of a half may stand alone
+        return cast("dict[str, object]", _without_surrogates(table))
+    return table
 
 
 def json_of(value: object) -> str:

@@ -51,6 +51,7 @@ from providers.types import (
 )
 from providers.vendors.context import ProviderContext
 from providers.vendors.model_list import models_of
+from providers.wire import json_text
 
 T = TypeVar("T")
 
@@ -402,8 +403,8 @@ def name_answer(first: StreamToken, headers: Mapping[str, str]) -> None:
 
 
 def encode_body(body: dict[str, object]) -> bytes:
-    """Return the JSON of a request's body."""
-    return msgspec.json.encode(body)
+    """Return the JSON of a request's body; opaque state may hold the escape of half a character."""
+    return json_text.encode(body)
 
 
 def merge(into: dict[str, object], extra: Mapping[str, object]) -> None:
