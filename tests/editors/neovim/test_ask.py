@@ -258,3 +258,59 @@ async def test_the_program_ends_under_an_answer(start: Start, service: RawServer
         service.script(chat.streamed(["back"]))
         await nvim.command("Ai hello")
         assert "back" in await until_line(nvim, "— up/")
+
+
+@pytest.mark.parametrize(
+    ("layout", "seen"),
+    [
+        ("vertical", ["row", 2]),
+        ("horizontal", ["col", 2]),
+        ("tab", ["leaf", 1]),
+        ("current", ["leaf", 1]),
+    ],
+)
+async def test_where_the_answer_is_shown(layout: str, seen: list[Any], start: Start) -> None:
+    async with start(ask={"layout": layout}) as nvim:
+        await nvim.attached()
+        await nvim.command("Ai hello")
+        await until_line(nvim, "— up/")
+        shape = "return { vim.fn.winlayout()[1], #vim.api.nvim_tabpage_list_wins(0) }"
+        assert await nvim.lua(shape) == seen
+        assert await nvim.lua("return vim.fn.tabpagenr('$')") == (2 if layout == "tab" else 1)
+        assert await nvim.lua(f"return #vim.fn.win_findbuf({CONVERSATION})") == 1
+
+
+async def test_wiping_the_page_stops_the_answer(start: Start, service: RawServer) -> None:
+    gate = Gate()
+    service.script([chat.HEAD, chat.chunk(chat.delta("half")), gate])
+    async with start() as nvim:
+        await nvim.attached()
+        await nvim.command("Ai hello")
+        await until_line(nvim, "half")
+        await nvim.lua(f"vim.api.nvim_buf_delete({CONVERSATION}, {{ force = true }})")
+        await service.connections[0].closed()
+        service.script(chat.streamed(["fresh"]))
+        await nvim.command("Ai again")
+        assert "fresh" in await until_line(nvim, "— up/")
+        assert await nvim.notes() == []
+
+
+async def test_two_windows_follow_each_for_itself(start: Start, service: RawServer) -> None:
+    """One at the end goes on to be there; one that was scrolled back stays."""
+    gate = Gate()
+    lines = [f"line {n}\n" for n in range(40)]
+    first, second = (chat.chunk(chat.delta("".join(part))) for part in (lines[:20], lines[20:]))
+    service.script([chat.HEAD, first, gate, second, chat.chunk(chat.END), chat.LAST_CHUNK])
+    async with start() as nvim:
+        await nvim.attached()
+        await nvim.command("Ai hello")
+        await asyncio.wait_for(gate.reached.wait(), 10)
+        await nvim.until(f"vim.api.nvim_buf_line_count({CONVERSATION}) > 20")
+        await nvim.command("wincmd l | split | normal! gg")
+        gate.open()
+        await until_line(nvim, "— up/")
+        rows = await nvim.lua(
+            f"return vim.tbl_map(function(win) return vim.api.nvim_win_get_cursor(win)[1] end,"
+            f" vim.fn.win_findbuf({CONVERSATION}))"
+        )
+        assert sorted(rows) == [1, await nvim.lua("return vim.fn.line('$')")]

@@ -172,3 +172,24 @@ async def test_a_buffer_without_a_name(start: Start, service: RawServer) -> None
         await until_shown(nvim)
         await nvim.type("ga")
         await nvim.until("vim.api.nvim_get_current_line() == 'b = 2'")
+
+
+async def test_neovims_own_code_actions(start: Start, service: RawServer) -> None:
+    """`gra`: the program's actions are offered, resolved and applied by Neovim alone."""
+    async with start(text="def f(n):\n    return n\n", inline={"enabled": False}) as nvim:
+        service.script(
+            chat.streamed(['```python\ndef f(n):\n    """Return n."""\n    return n\n```'])
+        )
+        await nvim.attached()
+        await nvim.lua(
+            """
+            vim.ui.select = function(items, _, choose)
+              for _, item in ipairs(items) do
+                if item.action.title == "AI: document" then return choose(item) end
+              end
+            end
+            """
+        )
+        await nvim.type("gra")
+        await nvim.until("vim.api.nvim_buf_line_count(0) == 3")
+        assert await nvim.lines() == ["def f(n):", '    """Return n."""', "    return n"]

@@ -326,7 +326,7 @@ async def test_it_stays_in_its_window(start: Start, service: RawServer) -> None:
         await nvim.command("split")
         await begin(nvim, " ")
         await nvim.until_ghost("alpha")
-        await nvim.type("<C-o><C-w>w")
+        await nvim.command("wincmd w")
         await nvim.until("not require('ai-sidecar').has_ghost()")
         assert await nvim.ghost() is None
         assert await nvim.lua("return vim.fn.maparg('<C-Right>', 'i')") == ""

