@@ -136,7 +136,7 @@ class Workbench:
                 assert line, "code-server ended"
         self._drain = asyncio.create_task(self._server.stdout.read())
 
-    async def open(self) -> None:
+    async def open(self, width: int = 1280, height: int = 800) -> None:
         """Open the workbench in a new browser, and wait until it can be used."""
         api = playwright()
         self._driver = await api.async_playwright().start()
@@ -146,7 +146,7 @@ class Workbench:
             executable_path=chromium(),
             headless=True,
             args=FLAGS,
-            viewport={"width": 1280, "height": 800},
+            viewport={"width": width, "height": height},
             permissions=["clipboard-read", "clipboard-write"],
         )
         self._browser.set_default_timeout(SECONDS * 1000)
@@ -229,10 +229,14 @@ class Workbench:
                 await asyncio.sleep(0.05)
 
     async def ghost(self, text: str, *, within: float = SECONDS) -> None:
-        """Wait until `text` is shown as a completion."""
+        """Wait until `text` is the first line of what is shown as a completion."""
+        # Further lines are in an element of their own, which may stand before the first.
         await self.page.wait_for_function(
-            """text => [...document.querySelectorAll('.monaco-editor [class*="ghost-text"]')]
-                .map(part => part.textContent).join('').replaceAll('\\u00a0', ' ') === text""",
+            """text => {
+                const first = [...document.querySelectorAll('.view-lines [class*="ghost-text"]')];
+                const whole = first.map(part => part.textContent).join('');
+                return whole.replaceAll('\\u00a0', ' ') === text;
+            }""",
             arg=text,
             timeout=within * 1000,
         )
