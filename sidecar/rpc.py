@@ -342,9 +342,18 @@ class Connection:
     def _shutdown(self, message_id: Id) -> None:
         self._shut_down = True
         self.cancel_all()
+        self._cancel_lsp()
         if self._lsp is not None:
             self._lsp.request(message_id, "shutdown", {})  # its answer is dropped: ours follows
         self._send(b'{"jsonrpc":"2.0","id":%b,"result":null}' % encode(message_id))
+
+    def _cancel_lsp(self) -> None:
+        """Answer what the LSP side has not; its own answers are dropped then."""
+        for message_id, waiting in list(self._lsp_pending.items()):
+            if self._lsp is not None:
+                self._lsp.notification("$/cancelRequest", {"id": message_id})
+            for _ in range(waiting):
+                self.answer(message_id, _cancelled())
 
     # --- out -----------------------------------------------------------------------------------
 
