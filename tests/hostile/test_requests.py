@@ -282,6 +282,20 @@ async def test_whatever_comes_after_shutdown_is_refused_or_ignored(tmp_path: Pat
         assert editor.exit_codes == [0]
 
 
+@pytest.mark.asyncio
+async def test_shutdown_answers_what_is_still_open_of_the_standard_methods(tmp_path: Path) -> None:
+    """Here nothing serves them yet, as in the first second of a session."""
+    async with Editor(tmp_path, options=MOCK, with_session=False) as editor:
+        for id in ("a", "a", 5):
+            editor.request("textDocument/inlineCompletion", {}, id=id)
+        editor.request("shutdown", {}, id="bye")
+        answers = [await editor.read() for _ in range(4)]
+        assert [a["id"] for a in answers] == ["a", "a", 5, "bye"]
+        assert [a["error"]["code"] for a in answers[:3]] == [-32800] * 3
+        editor.open_session()
+        await editor.quiet()
+
+
 # --- shapes --------------------------------------------------------------------------------
 
 STANDARD = [
