@@ -72,7 +72,7 @@ class GrantKeeper(Generic[G]):
         left = self._left(grant)
         if left > RENEW_BEFORE:
             return grant
-        if left > 0 and self._now() < self._ask_again_at:
+        if left > 0 and self._paused():
             return grant
         if left > WAIT_BEFORE:
             self._start()
@@ -95,7 +95,7 @@ class GrantKeeper(Generic[G]):
         if current is None and self._search is not None:  # another request's renewal
             return await self._searched() != refused
         now = self._now()
-        if self._refused_at is not None and now - self._refused_at < REFUSED_AGAIN:
+        if self._refused_at is not None and 0 <= now - self._refused_at < REFUSED_AGAIN:
             return False
         self._refused_at = now
         self._grant = self._failure = None
@@ -112,9 +112,13 @@ class GrantKeeper(Generic[G]):
     def _left(self, grant: G) -> float:
         return float("inf") if grant.expires_at is None else grant.expires_at - self._now()
 
+    def _paused(self) -> bool:
+        """Say whether the chain was asked just now. A clock that was set back ends the pause."""
+        return 0 < self._ask_again_at - self._now() <= PAUSE
+
     async def _searched(self) -> G:
         if self._failure is not None:
-            if self._now() < self._ask_again_at:
+            if self._paused():
                 raise _copy(self._failure)
             self._failure = None
         # A request that is cancelled does not end the search: another may be waiting for it, and

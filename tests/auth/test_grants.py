@@ -190,3 +190,30 @@ async def test_closing_ends_the_search() -> None:
     await office.keeper.aclose()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+@pytest.mark.asyncio
+async def test_a_clock_that_is_set_back_ends_the_pause_after_a_failure() -> None:
+    office = Office()
+    office.failing = NotConfigured("no login")
+    with pytest.raises(NotConfigured):
+        await office.keeper.get()
+    office.failing, office.time = None, office.time - 3600  # it was an hour ahead
+    assert (await office.keeper.get()).number == 2
+
+
+@pytest.mark.asyncio
+async def test_a_clock_that_is_set_back_ends_the_pause_after_a_refusal() -> None:
+    office = Office()
+    first = await office.keeper.get()
+    assert await office.keeper.renew(first)
+    office.time -= 3600
+    assert await office.keeper.renew(office.keeper.current)
+
+
+@pytest.mark.asyncio
+async def test_a_clock_that_jumps_ahead_has_the_grant_renewed() -> None:
+    office = Office()
+    await office.keeper.get()
+    office.time += 24 * 3600  # a day asleep
+    assert (await office.keeper.get()).number == 2

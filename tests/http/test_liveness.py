@@ -1,6 +1,7 @@
 """Connections that died without a word: this machine slept, or the other side stopped hearing."""
 
 import ctypes
+import ctypes
 import socket
 import struct
 import sys
@@ -35,6 +36,7 @@ def deafen(server: RawServer) -> None:
 
 
 @run
+@run
 async def test_what_was_kept_before_a_sleep_is_not_used(
     make_client: MakeClient, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,6 +53,7 @@ async def test_what_was_kept_before_a_sleep_is_not_used(
 
 
 @run
+@run
 async def test_what_is_too_old_is_not_used_though_nobody_swept(
     make_client: MakeClient, serve: Serve
 ) -> None:
@@ -65,6 +68,7 @@ async def test_what_is_too_old_is_not_used_though_nobody_swept(
     assert client.connections(server.url) == (2, 0)
 
 
+@run
 @run
 async def test_a_proxy_s_connections_from_before_a_sleep(
     make_client: MakeClient, serve: Serve, monkeypatch: pytest.MonkeyPatch
@@ -81,6 +85,8 @@ async def test_a_proxy_s_connections_from_before_a_sleep(
 
 
 @run
+@run
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a socket's filter is Linux'")
 async def test_a_connection_that_nobody_hears_is_replaced(
     make_client: MakeClient, serve: Serve, monkeypatch: pytest.MonkeyPatch
