@@ -56,7 +56,7 @@ def test_cuts_make_no_difference(wire_format: str, recorded: list[Row], shared: 
             assert str(cut.error) == str(whole.error), (row["id"], way)
 
 
-EVERY = 15
+EVERY = 30
 """Of so many recorded answers the default run takes one through the whole provider."""
 
 
