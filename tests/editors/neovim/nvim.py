@@ -78,10 +78,22 @@ def init(options: dict[str, Any], **more: Any) -> str:
 
 
 class Nvim:
-    """Use as an asynchronous context manager. `init` is the text of init.lua."""
+    """Use as an asynchronous context manager. `init` is the text of init.lua.
 
-    def __init__(self, folder: Path, init: str, *arguments: str, on_path: bool = True) -> None:
+    Leaving it fails the test if Neovim's log of language servers has an error, unless `quiet` is
+    False: each line that the program writes to stderr is one there.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        init: str,
+        *arguments: str,
+        on_path: bool = True,
+        quiet: bool = True,
+    ) -> None:
         self._folder = folder
+        self._quiet = quiet
         self._arguments = arguments
         self._env = environment(folder, on_path=on_path)
         (folder / "config" / "nvim").mkdir(parents=True, exist_ok=True)
@@ -103,9 +115,8 @@ class Nvim:
         self._reader = asyncio.create_task(self._read())
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.process.returncode is None:
-            self.children = await self.descendants()
             self._send("nvim_command", ["qall!"])
         try:
             async with asyncio.timeout(SECONDS):
@@ -117,6 +128,10 @@ class Nvim:
             await self._reader
             assert self.process.stdin is not None
             self.process.stdin.close()
+        if kind is None and self._quiet:
+            log = self._folder / "state" / "nvim" / "lsp.log"
+            said = log.read_text() if log.exists() else ""
+            assert [line for line in said.splitlines() if line.startswith("[ERROR]")] == []
 
     async def _read(self) -> None:
         assert self.process.stdout is not None
@@ -222,10 +237,6 @@ class Nvim:
             if loop.time() > end:
                 raise AssertionError(f"shown: {shown}, not {lines}\n{await self.notes()}")
             await asyncio.sleep(0.02)
-
-    async def descendants(self) -> list[int]:
-        """Return the processes that nvim has started, on Linux."""
-        return children_of(self.process.pid)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

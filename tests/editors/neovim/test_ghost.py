@@ -295,15 +295,16 @@ async def test_a_failure_is_told_once(start: Start) -> None:
 
 
 async def test_where_lines_end_with_two_bytes(start: Start, service: RawServer) -> None:
-    answers(service, {"return ": "n\n\tm"})
-    async with start(text="def f(n):\r\n    return\r\n") as nvim:
+    answers(service, {"return ": "n +\n\t\tm"})
+    async with start(text="func f() {\r\n\treturn\r\n", name="f.go") as nvim:
         await nvim.attached()
         assert await nvim.lua("return vim.bo.fileformat") == "dos"
+        await nvim.command("setlocal tabstop=4")
         await nvim.type("GA ")
-        await nvim.until_ghost("n", "    m")  # a tab is as wide as it will be
+        await nvim.until_ghost("n +", "        m")  # tabs are as wide as they will be
         await nvim.type("<Tab>")
         await nvim.until("vim.api.nvim_buf_line_count(0) == 3")
-        assert await nvim.lines() == ["def f(n):", "    return n", "\tm"]
+        assert await nvim.lines() == ["func f() {", "\treturn n +", "\t\tm"]
 
 
 async def test_a_block_before_the_rest_of_the_line(start: Start, service: RawServer) -> None:

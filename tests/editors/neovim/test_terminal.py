@@ -8,7 +8,7 @@ from tests.contract import chat
 from tests.contract.conftest import options
 from tests.editors.neovim.nvim import children_of, init, lua, until_gone
 from tests.editors.neovim.terminal import Terminal
-from tests.http.server import RawServer, Recorded, Step
+from tests.http.server import Gate, RawServer, Recorded, Step
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
 
@@ -23,6 +23,8 @@ def speak(service: RawServer) -> None:
         if "<|cursor|>" in body:
             here = "return <|cursor|>" in body
             return chat.streamed(["größe * 2\n\n\nprint(doppelt('世界'))"] if here else [])
+        if "for ever" in body:
+            return [chat.HEAD, chat.chunk(chat.delta("half an ans")), Gate()]
         if "double it" in body:
             return chat.streamed(["```python\n    return größe + größe\n```"])
         return chat.streamed(["An *answer* with 世界 and ", "👋 in it."])
@@ -58,6 +60,11 @@ async def test_a_person_types_asks_and_edits(tmp_path: Path, service: RawServer)
         terminal.type("ga")
         while "größe * 2" in await terminal.until("return größe + größe"):
             pass
+        terminal.type(":Ai! go on for ever\r")
+        await terminal.until("half an ans")
+        terminal.type(":AiStop\r")
+        await terminal.until("— stopped")
+        await service.requests[-1].connection.closed()
         terminal.type(":wqa!\r")
         await until_gone([terminal.nvim, *sidecars])
     assert (tmp_path / "app.py").read_text() == (
