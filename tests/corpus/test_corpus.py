@@ -8,7 +8,7 @@ import pytest
 from tests.corpus.formats import FORMATS, Row
 from tests.corpus.known import KNOWN, reason_of
 from tests.corpus.replay import body_of, differences, replay, rows
-from tests.corpus.whole import WAYS, Served
+from tests.corpus.whole import WAYS, Served, unusual_answers
 
 SHARE = {"stream": 0.99, "unary": 0.98, "error": 0.98}
 BYTE_BY_BYTE_LIMIT = (
@@ -76,12 +76,31 @@ async def through_whole_providers(shared: Path, recorded: list[Row]) -> list[str
     return unmeant
 
 
-@pytest.mark.asyncio
-async def test_some_through_whole_providers(recorded: list[Row], shared: Path) -> None:
+def some_of(recorded: list[Row]) -> list[Row]:
     some: list[Row] = []
     for wire_format in FORMATS:
         some += [row for row in recorded if row["wire_format"] == wire_format][::EVERY]
-    assert not await through_whole_providers(shared, some)
+    return some
+
+
+@pytest.mark.asyncio
+async def test_some_through_whole_providers(recorded: list[Row], shared: Path) -> None:
+    assert not await through_whole_providers(shared, some_of(recorded))
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_http_brings_the_same_in_many_ways(recorded: list[Row], shared: Path) -> None:
+    served = await Served.start()
+    try:
+        for row in some_of(recorded):
+            if reason_of(row) is not None:
+                continue
+            for name, steps in unusual_answers(row, body_of(row, shared)):
+                found = differences(row, await served.answered(row, steps))
+                assert not found, (row["id"], name)
+    finally:
+        await served.aclose()
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ is one write, `random` many, cut as `replay.chunks` does, each in a turn of the 
 """
 
 import asyncio
+import gzip
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -32,7 +34,7 @@ from providers.types import (
 from tests.corpus.formats import Row
 from tests.corpus.replay import Answer, add_up, chunks
 from tests.corpus.services import Service, service_of
-from tests.http.server import END, RawServer, Recorded, Step, chunk, head
+from tests.http.server import CLOSE, END, RawServer, Recorded, Step, chunk, head
 
 KEPT_HEADERS = ("content-type", "retry-after", "x-request-id", "x-amzn-requestid", "request-id")
 KEPT_PREFIXES = ("x-amzn-errortype",)
@@ -59,7 +61,11 @@ class Served:
 
     async def replay(self, row: Row, body: bytes, way: str = "whole") -> Answer:
         """Return what the provider makes of a recorded body that arrives in this way."""
-        self._steps = list(answer_of(row, body, way))
+        return await self.answered(row, list(answer_of(row, body, way)), way)
+
+    async def answered(self, row: Row, steps: list[Step], way: str = "whole") -> Answer:
+        """Return what the provider makes of what the server does."""
+        self._steps = steps
         self._server.requests.clear()
         self._server.connections.clear()
         made = service_of(row)
@@ -157,6 +163,26 @@ def answer_of(row: Row, body: bytes, way: str) -> Iterator[Step]:
         return
     told["content-length"] = str(len(body))
     yield _head(row["status"], told) + body
+
+
+def unusual_answers(row: Row, body: bytes) -> Iterator[tuple[str, list[Step]]]:
+    """Yield other ways in which HTTP may bring the same body, by name."""
+    told = row["content_type"]
+    kind = {"content-type": told if told and told != UNTOLD else "application/json"}
+
+    def sized(content: bytes, **fields: str) -> list[Step]:
+        head = {**fields, "content-length": str(len(content))}
+        return [_head(row["status"], {n.replace("_", "-"): v for n, v in head.items()}) + content]
+
+    packed = gzip.compress(body)
+    yield "gzip", sized(packed, content_encoding="gzip", content_type=kind["content-type"])
+    yield "deflate", sized(zlib.compress(body), content_encoding="deflate")
+    yield "another type", sized(body, content_type="text/plain; charset=UTF-8")
+    yield "no type", sized(body)
+    pieces = [chunk(packed[at : at + 7]) for at in range(0, len(packed), 7)]
+    chunked = {**kind, "content-encoding": "gzip", "transfer-encoding": "chunked"}
+    yield "gzip in pieces", [_head(row["status"], chunked), *pieces, END]
+    yield "until it closes", [_head(row["status"], {**kind, "connection": "close"}) + body, CLOSE]
 
 
 def _head(status: int, fields: dict[str, str]) -> bytes:
