@@ -165,8 +165,8 @@ function fail(turn: Turn, error: unknown, stopped: boolean): void {
   }
   const data = dataOf(error);
   turn.state = 'failed';
-  turn.notice = error instanceof NotRunning ? 'ai-sidecar is not running.' : messageOf(error);
-  turn.actions = actionsFor(data?.kind);
+  turn.notice = messageOf(error);
+  turn.actions = error instanceof NotRunning ? ['installProgram', 'openSettings'] : actionsFor(data?.kind);
 }
 
 export function codeOf(error: unknown): number | undefined {

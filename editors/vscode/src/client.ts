@@ -161,6 +161,7 @@ export class Sidecar implements vscode.Disposable {
   }
 
   private async started(): Promise<LanguageClient> {
+    if (this.client?.state === State.Starting) await this.client.start(); // after an end by itself
     if (!this.running) {
       this.starting ??= this.launch().finally(() => (this.starting = undefined));
       await this.starting;

@@ -26,7 +26,7 @@ export interface Turn {
   parts?: Part[];
 }
 
-export type Action = 'retry' | 'setApiKey' | 'chooseModel' | 'openSettings' | 'showLog';
+export type Action = 'retry' | 'installProgram' | 'setApiKey' | 'chooseModel' | 'openSettings' | 'showLog';
 
 export function newTurn(question: string, context?: Context): Turn {
   const empty = { answer: '', reasoning: '', notice: '', actions: [], footer: '' };

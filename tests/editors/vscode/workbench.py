@@ -12,7 +12,7 @@ import shutil
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +90,19 @@ def playwright() -> Any:
 class Workbench:
     """`start` it, `open` a page, drive it with the rest, `aclose` it.
 
-    `folder` holds everything; `files` are written into the workspace, `settings` are the user's.
+    `folder` holds everything; `files` are written into the workspace, `settings` are the user's,
+    and `also` are packages of further extensions.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any], files: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, Any],
+        files: dict[str, str],
+        *,
+        also: Sequence[Path] = (),
+    ) -> None:
+        self._packages = [VSIX, *also]
         self.data = folder / "data"
         self.workspace = folder / "project"
         self._extensions = folder / "extensions"
@@ -122,7 +131,7 @@ class Workbench:
 
     async def start(self) -> None:
         """Install the packaged extension, and start the server."""
-        await self._run("--install-extension", str(VSIX))
+        await self._run(*(f"--install-extension={package}" for package in self._packages))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]

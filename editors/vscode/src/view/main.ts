@@ -15,6 +15,7 @@ const context = byId('context') as HTMLButtonElement;
 
 const LABELS: Record<Action, string> = {
   retry: 'Try Again',
+  installProgram: 'Install',
   setApiKey: 'Set API Key…',
   chooseModel: 'Choose Model…',
   openSettings: 'Open Settings',
