@@ -26,6 +26,10 @@ class Order(msgspec.Struct, rename="camel"):
     threads: int
     max_tokens: int | None = None
 
+    def __repr__(self) -> str:
+        """Leave out the key."""
+        return f"Order({self.model!r}, …)"
+
 
 class Ready(msgspec.Struct, rename="camel", omit_defaults=True):
     """What the parent is told: an `address`, or which step failed (`error`) and how."""

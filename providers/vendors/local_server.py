@@ -67,6 +67,10 @@ class _Running(NamedTuple):
     base_url: str
     key: str
 
+    def __repr__(self) -> str:
+        """Leave out the key."""
+        return f"_Running({self.process!r}, {self.base_url!r}, …)"
+
 
 class LocalServer:
     """One child process at most, whoever asks. To be used from one event loop."""
