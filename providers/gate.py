@@ -5,6 +5,7 @@ is a provider's own, so that a slow one never delays another.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from math import inf
 
@@ -68,7 +69,8 @@ class Gate:
         if waiter[0].done() and not waiter[0].cancelled():
             self.leave(waiter[0].result())
         else:
-            self._waiters.remove(waiter)
+            with contextlib.suppress(ValueError):  # passed over already
+                self._waiters.remove(waiter)
             self._admit()
 
     def _admit(self) -> None:
@@ -78,6 +80,9 @@ class Gate:
             self._timer = None
         while self._waiters:
             turn, tokens = self._waiters[0]
+            if turn.done():  # taken back in this very turn of the loop: it has yet to leave
+                self._waiters.popleft()
+                continue
             now = self._clock()
             wait = self.limiter.wait(now, tokens).seconds
             if wait > 0:
