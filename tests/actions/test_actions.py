@@ -137,3 +137,29 @@ async def test_where_no_file_can_be_made_none_is_offered(tmp_path: Path, asked: 
         editor.open(CODE.replace("a + c", "a| + c"), uri=(tmp_path / "app.py").as_uri())
         titles = [action["title"] for action in await editor.listed()]
         assert titles == ["AI: document", "AI: explain in a comment"]
+
+
+@pytest.mark.asyncio
+async def test_a_file_of_tests_that_changed_meanwhile_is_left_alone(
+    tmp_path: Path, asked: Asked
+) -> None:
+    beside = tmp_path / "test_app.py"
+
+    def meanwhile(_: Any) -> str:
+        beside.write_text("# somebody else's\n")
+        return fenced("def test_add(): ...\n")
+
+    asked.answer = meanwhile
+    async with Actor(tmp_path, capabilities=CREATES) as editor:
+        editor.open(CODE.replace("a + c", "a| + c"), uri=(tmp_path / "app.py").as_uri())
+        action = await editor.titled("AI: write a test")
+        _, answer = await editor.until_answer(editor.request("codeAction/resolve", action))
+        assert answer["error"]["code"] == -32801
+
+
+@pytest.mark.asyncio
+async def test_a_long_comment_is_no_instruction(tmp_path: Path, asked: Asked) -> None:
+    async with Actor(tmp_path) as editor:
+        editor.open("# a licence\n" * 11 + "x = 1\n")
+        titles = [action["title"] for action in await editor.listed(place(0, 0, 12, 0))]
+        assert not any(title.startswith("AI: rewrite") for title in titles)
