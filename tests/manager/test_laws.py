@@ -22,7 +22,7 @@ from providers.errors import (
     Truncated,
 )
 from providers.gate import Gate
-from providers.policy.breaker import LONGEST_OPEN, CircuitBreaker
+from providers.policy.breaker import FAULTS_TO_OPEN, LONGEST_OPEN, CircuitBreaker
 from providers.policy.keyed_limiter import KeyedRateLimiter
 from providers.policy.pool import Load
 from providers.policy.retry import FAILOVER_RETRY_WAIT, RetryPolicy
@@ -207,6 +207,8 @@ def test_a_half_open_circuit_has_one_probe_however_requests_interleave(
     steps: list[tuple[float, str, int]],
 ) -> None:
     circuit, now, under_way = CircuitBreaker(), 0.0, list[bool]()
+    for _ in range(FAULTS_TO_OPEN):
+        circuit.failed(ServerFailed("boom"), now, probe=False)
     errors = {"fault": ServerFailed("boom"), "limit": RateLimited("slow", retry_after=3.0)}
     for pause, what, which in steps:
         now += pause
