@@ -163,3 +163,8 @@ def test_a_part_that_does_not_fit_is_not_cut() -> None:
     source = "x = 1\n" * 200
     with pytest.raises(ContextLength, match=r"about 300 tokens; actions\.contextTokens allows 100"):
         shown(selected(source, 0, len(source)), 100)
+
+
+@pytest.mark.parametrize(("start", "end", "text"), [(0, 2, "a"), (2, 3, ""), (2, 4, "\nb")])
+def test_a_place_within_a_line_end_is_before_it(start: int, end: int, text: str) -> None:
+    assert selected("a\r\nb", start, end).text == text
