@@ -1,7 +1,7 @@
 """`python -m fuzz [TARGET…] [--seconds N]`: fuzzes, one target after the other.
 
 Prints executions and coverage of each; the longest clean run of each is kept in
-`fuzz/results.toml`, which `--table` prints as the table of docs/fuzzing.md.
+`fuzz/results.toml` and in the table of docs/fuzzing.md.
 """
 
 import argparse
@@ -12,6 +12,8 @@ from pathlib import Path
 from fuzz import engine, targets
 
 RESULTS = engine.ROOT / "fuzz" / "results.toml"
+PAGE = engine.ROOT / "docs" / "fuzzing.md"
+BEGIN, END = "<!-- results -->\n", "<!-- end -->"
 CORPUS = engine.ROOT / "fuzz" / "corpus"  # grows from run to run; not tracked
 
 
@@ -21,7 +23,6 @@ def main() -> int:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(targets.NAMES))
     parser.add_argument("--seconds", type=int, default=60, help="for each target (60)")
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="where inputs are kept")
-    parser.add_argument("--table", action="store_true", help="print the kept results and end")
     parser.add_argument(
         "--keep",
         nargs=3,
@@ -31,9 +32,6 @@ def main() -> int:
     args = parser.parse_args()
     if args.keep:
         return keep_case(*args.keep)
-    if args.table:
-        sys.stdout.write(table(read()))
-        return 0
     unknown = set(args.targets) - set(targets.NAMES)
     if unknown:
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
@@ -87,6 +85,8 @@ def keep(result: engine.Run) -> None:
         for name in sorted(kept)
     ]
     RESULTS.write_text("\n".join(tables), "utf-8")
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    PAGE.write_text(before + BEGIN + table(kept) + END + rest.partition(END)[2], "utf-8")
 
 
 def table(kept: dict[str, dict[str, int]]) -> str:
