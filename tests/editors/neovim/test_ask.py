@@ -223,6 +223,23 @@ async def test_reasoning_is_quoted_folded_and_sent_back(start: Start, service: R
             """.replace("...", str(at + 1))
         )
         assert folded == [at + 1, at + 2]
+        await nvim.lua(
+            """
+            local client = vim.lsp.get_clients({ name = "ai_sidecar" })[1]
+            local request = client.request
+            function client:request(method, params, ...)
+              SENT = params.messages
+              return request(self, method, params, ...)
+            end
+            """
+        )
+        await nvim.command("Ai and 3+3?")
+        answered = {"type": "text", "text": "so: 4"}
+        thought_of = {"type": "reasoning", "text": "first\nsecond"}
+        assert (await nvim.lua("return SENT"))[1] == {
+            "role": "assistant",
+            "content": [thought_of, answered],
+        }
 
 
 async def test_other_progress_is_neovims(start: Start) -> None:
@@ -258,6 +275,11 @@ async def test_the_program_ends_under_an_answer(start: Start, service: RawServer
         service.script(chat.streamed(["back"]))
         await nvim.command("Ai hello")
         assert "back" in await until_line(nvim, "— up/")
+        # Also one that is asked before the end of the last one is known.
+        await nvim.lua(
+            "vim.lsp.get_clients({ name = 'ai_sidecar' })[1]:stop(); vim.cmd('Ai! again')"
+        )
+        await service.arrived(3)
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,24 @@ async def test_the_setting_comes_first(tmp_path: Path, service: RawServer) -> No
         await answers(nvim)
 
 
+async def test_a_program_that_always_ends_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("")
+    given = init({}, cmd=["/bin/false"])
+    async with Nvim(tmp_path, given, "a.py", quiet=False) as nvim:
+        await nvim.until("#NOTES == 1")
+        await nvim.command("doautocmd InsertEnter")
+        await nvim.until("#NOTES == 2")
+        await nvim.command("doautocmd InsertEnter")
+        await nvim.until("#NOTES == 4")
+        *_, last = sorted(await nvim.notes(), key=lambda note: "3 times" in note)
+        assert "it is left alone until you ask" in last and ":checkhealth" in last
+        await nvim.command("doautocmd InsertEnter")
+        assert await nvim.lua("return #vim.lsp.get_clients({ _uninitialized = true })") == 0
+        # Who asks for something has it tried again.
+        await nvim.command("Ai hello")
+        await nvim.until("#NOTES == 5")
+
+
 async def test_it_is_installed_into_an_environment_of_its_own(
     tmp_path: Path, service: RawServer
 ) -> None:

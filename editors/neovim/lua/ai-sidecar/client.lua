@@ -33,6 +33,17 @@ function M.get()
   end
 end
 
+--- Say whether one is starting, or runs.
+---@return boolean
+local function is_coming()
+  for _, client in ipairs(vim.lsp.get_clients({ name = M.NAME, _uninitialized = true })) do
+    if not client:is_stopped() then
+      return true
+    end
+  end
+  return false
+end
+
 ---@param client? vim.lsp.Client
 local function answer_waiting(client)
   local all = waiting
@@ -56,13 +67,16 @@ local function ended(code, signal, id)
     if code == 0 and signal == 0 then
       failures = 0
     elseif vim.v.exiting == vim.NIL then
-      failures = failures + 1
-      local how = signal ~= 0 and ("signal %d"):format(signal) or ("code %d"):format(code)
-      local text = "ai-sidecar: the program has ended (%s): see :checkhealth ai-sidecar and :LspLog"
-      vim.notify(text:format(how), vim.log.levels.ERROR)
+      failures = failures + 1 -- Neovim itself tells of each
+      if failures == MOST_FAILURES then
+        local text = "ai-sidecar: the program ended %d times: it is left alone until you ask for something "
+        vim.notify(text:format(failures) .. "(:checkhealth ai-sidecar)", vim.log.levels.ERROR)
+      end
     end
     require("ai-sidecar.stream").gone(id)
-    answer_waiting(nil)
+    if not is_coming() then
+      answer_waiting(nil)
+    end
   end)
 end
 
@@ -132,15 +146,7 @@ function M.ensure(callback, unasked)
     return callback(client)
   end
   waiting[#waiting + 1] = callback
-  if client then
-    return
-  end
-  for _, starting in ipairs(vim.lsp.get_clients({ name = M.NAME, _uninitialized = true })) do
-    if not starting:is_stopped() then
-      return
-    end
-  end
-  if not start(nil, unasked == true) then
+  if not is_coming() and not start(nil, unasked == true) then
     answer_waiting(nil)
   end
 end
