@@ -24,6 +24,8 @@ from tests.http.server import Gate, RawServer, Recorded
 
 __all__ = ["service"]
 
+pytestmark = pytest.mark.slow  # a process for each test
+
 TEXT = """\
 import os
 
