@@ -78,6 +78,7 @@ def command(
 
     @wraps(run)
     def guarded(argv: list[str]) -> int:
+        sys.excepthook = _masked_end
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a code page may lack a character of ours
@@ -95,6 +96,13 @@ def command(
         return code
 
     return guarded
+
+
+def _masked_end(_: type[BaseException], error: BaseException, __: object) -> None:
+    """Write what Python would write of a bug, without the secrets that its text may hold."""
+    import traceback
+
+    sys.stderr.write(Redactor().mask("".join(traceback.format_exception(error))))
 
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:

@@ -79,3 +79,21 @@ def test_what_could_not_be_formatted_is_told_once_without_its_values(
         ours.handle(logging.LogRecord("x", logging.WARNING, "", 1, "%d", (SECRET,), None))
     err = capsys.readouterr().err
     assert err == "ai-sidecar: the log cannot be written: TypeError\n"
+
+
+def test_a_bug_in_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """What ends `ask` or `doctor` is written to the terminal as Python would, but masked."""
+    from sidecar.cli import output
+
+    former = sys.excepthook
+    Redactor().learn(SECRET)
+    try:
+        output.command(lambda _: 0)([])
+        try:
+            fail()
+        except ValueError as error:
+            sys.excepthook(ValueError, error, error.__traceback__)
+    finally:
+        sys.excepthook = former
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback") and "it held [hidden]" in err and SECRET not in err
