@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from tests.contract import chat
 from tests.editors.vscode.service import Service
-from tests.editors.vscode.workbench import PROGRAM, Workbench, playwright
+from tests.editors.vscode.workbench import PROGRAM, SECONDS, Workbench, playwright
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -69,7 +69,8 @@ async def test_it_is_offered_installed_and_started(bare: tuple[Workbench, Servic
     assert "not installed" in await it.status().inner_text()
     await it.page.get_by_role("button", name="Install", exact=True).click()
     await it.page.locator(".notifications-toasts").get_by_text("Installing").wait_for()
-    await it.status().filter(has_not_text="not installed").wait_for()
+    done = it.status().filter(has_not_text="not installed")
+    await done.wait_for(timeout=4 * SECONDS * 1000)  # venv and pip take theirs
     (program,) = it.data.glob("User/globalStorage/*/environment/bin/ai-sidecar")
     assert program.is_file()
     service.chat = chat.streamed(["here"])

@@ -1,6 +1,7 @@
 """What the extension shows and sends, in VS Code's workbench, with the real program behind it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import pytest
 
 from tests.contract import chat
 from tests.editors.vscode.conftest import FILES, Scene
-from tests.editors.vscode.workbench import SECONDS
+from tests.editors.vscode.workbench import SECONDS, playwright
 from tests.http.server import Gate
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -182,6 +183,22 @@ async def test_a_rejected_edit_changes_nothing(scene: Scene) -> None:
     tab = scene.it.page.locator(".tab.active:not(.dirty)[data-resource-name='shop.py']")
     await tab.wait_for()
     assert scene.it.text("shop.py") == FILES["shop.py"]
+
+
+async def test_the_light_bulb_s_actions_edit_the_document(scene: Scene) -> None:
+    documented = 'def total(prices):\n    """Return the sum."""\n    return sum(prices)\n'
+    scene.service.chat = chat.streamed([f"```python\n{documented}```\n"])
+    await scene.it.open_file("shop.py")
+    await scene.it.place(1)
+    action = scene.it.page.locator(".action-widget").get_by_text("AI: document")
+    for _ in range(5):  # "No code actions available" while the program is still starting
+        await scene.it.page.keyboard.press("Control+.")
+        with contextlib.suppress(playwright().TimeoutError):
+            await action.click(timeout=SECONDS / 8 * 1000)
+            break
+    await scene.it.page.locator('.tab.active.dirty[data-resource-name="shop.py"]').wait_for()
+    await scene.it.save("shop.py")
+    assert '    """Return the sum."""\n    return sum(prices)\n' in scene.it.text("shop.py")
 
 
 async def test_what_is_selected_goes_with_the_question(scene: Scene) -> None:
