@@ -220,6 +220,8 @@ class Session:
         """Aim a request that names neither provider nor model at the selected model, if any."""
         if self.selected is not None and target.provider is None and target.model is None:
             target.provider, target.model = self.selected
+            if target.fallback is None:  # the request itself names nobody: the chain is for it
+                target.fallback = self.config.fallback.chain or None
 
     def work_begins(
         self, call: Worker, token: str | int | None, provider: str, model: str

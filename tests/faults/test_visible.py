@@ -143,3 +143,23 @@ def _sockets(pid: int) -> set[str]:
         with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
             held.add(str(file.readlink()))
     return {name for name in held if name.startswith("socket:")}
+
+
+async def test_a_selected_model_keeps_the_chain(tmp_path: Path, server: RawServer) -> None:
+    """A request that names nobody is the chain's, also where a model was picked for it."""
+    down = await RawServer.start(saying(500))
+    told = options(server, fallback={"chain": ["a"]})
+    told["providers"]["b"] = CHAT.provider(down.origin)
+    async with Editor(tmp_path, options=told) as editor:
+        picked = {
+            "command": "aiSidecar.selectModel",
+            "arguments": [{"provider": "b", "model": "m"}],
+        }
+        await editor.call("workspace/executeCommand", picked)
+        answer = await Seen(editor).ask()
+        assert (answer["result"]["provider"], answer["result"]["text"]) == ("a", TEXT)
+        only = editor.request("ai/stream", {"prompt": "Hi", "fallback": []})
+        assert (await editor.answer(only))["error"]["data"]["kind"] == "server"
+        named = editor.request("ai/stream", {"prompt": "Hi", "model": "b/m"})
+        assert (await editor.answer(named))["error"]["data"]["provider"] == "b"
+    await down.aclose()
