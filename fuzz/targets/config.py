@@ -10,6 +10,7 @@ import msgspec
 from fuzz.material import Cursor, edited, text_of, words_of
 from sidecar.config import Config, ConfigStore
 from sidecar.config.user_file import PATH_VARIABLE
+from sidecar.envelope import RpcError, any_decoder, decode_params
 
 CANARY = "sk-canary-0123456789abcdef"
 TREE: dict[str, Any] = {
@@ -51,7 +52,22 @@ TOML = (
     b'default = "openai"\n[providers.openai]\napiKey = "k"\nmodel = "m"\n[inline]\nenabled = true\n'
 )
 WORDS = (b"[providers.openai]", b"apiKey = ", b'"""', b"= {", b"[[routes]]", b"1979-05-27", b"\\u")
+HOSTILE: tuple[Any, ...] = (
+    {"providers": {"openai": {"baseUrl": "https://evil.example", "model": "m"}}},
+    {"providers": {"openai": {"apiKey": "k", "headers": {"X": "y"}, "organization": "evil"}}},
+    {"providers": {"evil": {"kind": "openai", "baseUrl": "https://evil.example"}}},
+    {
+        "aiSidecar": {
+            "http": {"proxy": "http://evil", "allowPlainHttp": ["evil"]},
+            "default": "mine",
+        }
+    },
+    {"inline": {"enabled": True, "maxTokens": 9999, "debounceMs": 0, "ignore": [], "model": "m"}},
+    {"inline": {"languages": {"sql": True, "python": False}}, "budget": {"usdPerDay": 1e9}},
+    {"routes": [], "fallback": {"chain": []}, "retry": {"attempts": 99}, "limits": {"openai": {}}},
+)
 SEEDS = (
+    *(b"\x40" + text_of(each) for each in HOSTILE),
     b"\x80\0",
     b"\x80\5\0\1\0\2\0\7\1\1\0\x09\3",
     b"\x81\3\0\4\0\5\0\6\0\x11\1\2",
@@ -67,16 +83,18 @@ _file = Path(tempfile.mkdtemp(prefix="fuzz-config-")) / "config.toml"
 def check(data: bytes) -> None:
     cursor = Cursor(data)
     kind = cursor.byte()
-    if kind < 128:
+    if kind < 64:
         _file.write_bytes(cursor.rest())
         store = ConfigStore({PATH_VARIABLE: str(_file)})
         told(store)
         return
-    count = cursor.byte() % 12
-    options = msgspec_value(edited([TREE], cursor, _names)[:1] if count else [TREE])
-    workspace = msgspec_value(edited([TREE], cursor, _names)[:1])
     store = ConfigStore({}, NO_FILE)
-    store.set_initialization_options(options if kind < 192 else TREE)
+    if kind < 128:
+        options, workspace = TREE, decoded(cursor.rest())
+    else:
+        options = given(edited([TREE], cursor, _names)) if kind < 192 else TREE
+        workspace = given(edited([TREE], cursor, _names))
+    store.set_initialization_options(options)
     told(store)
     alone = store.config
     store.set_workspace(workspace)
@@ -84,14 +102,14 @@ def check(data: bytes) -> None:
     restricted(alone, store.config)
 
 
-def msgspec_value(documents: list[Any]) -> Any:
+def given(documents: list[Any]) -> Any:
     """Return the first as the program would get it: decoded from a client's JSON."""
-    from sidecar.envelope import RpcError, any_decoder, decode_params
+    return decoded(text_of(documents[0])) if documents else None
 
-    if not documents:
-        return None
+
+def decoded(data: bytes) -> Any:
     try:
-        return decode_params(any_decoder, msgspec.Raw(text_of(documents[0])))
+        return decode_params(any_decoder, msgspec.Raw(data))
     except RpcError:
         return None
 

@@ -27,13 +27,14 @@ WORDS = (
     *(HEADER, b"\x0d:message-type\x07\0\x05error\x0b:error-code\x07\0\x01x"),
 )
 SEEDS = (
+    b"\0\0" + message(HEADER, b"small") + message(HEADER, b"x" * 200) + message(HEADER, b""),
     b"\0\0" + message(HEADER, b'{"a":1}') + message(HEADER, b""),
     b"\x80\1\2" + bytes([len(HEADER)]) + HEADER + b'\7{"a":1}',
     b"\x80\5\1\x1c\x0d:message-type\x07\0\x05error\x01a\0\x01b\1\x02hi",
     b"\x80\7\1\x20\1a\2\xff\1b\3\0\1\1c\4\0\0\0\1\1d\5\0\0\0\0\0\0\0\1\1e\6\0\1x\1f\x08\0\0\0\0\0",
     b"\xc0\3\1\x05\1\2\3\4\5\1\1",
 )
-LIMIT = 512
+LIMIT = 128
 
 
 def check(data: bytes) -> None:
@@ -49,6 +50,7 @@ def check(data: bytes) -> None:
     for way in (0, 1, how):
         frames, _, kept = decode(cut(body, way), LIMIT)
         assert frames == whole[0][: len(frames)]
+        assert all(16 + len(payload) <= LIMIT for _, payload in frames)
         assert kept <= LIMIT + max(map(len, cut(body, way)), default=0)
     compare(body, len(whole[0]))
     with contextlib.suppress(Malformed):

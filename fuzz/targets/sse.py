@@ -13,6 +13,7 @@ WORDS = (
     *(b"\xef\xbb\xbf", b": comment", b"data", b"[DONE]", b"data: x\n\n", b"event: a\ndata: b\n\n"),
 )
 SEEDS = (
+    b"\1data: one\r\ndata: two\r\n\r\nevent: a\r\ndata: three\r\n\r\n",
     b"\0data: one\n\ndata: two\r\n\r\nevent: n\rdata: three\r\r",
     b"\1\xef\xbb\xbfdata: a\ndata:b\ndata\n\n: c\nid: 7\nretry: 9\nevent: x\n\n",
     b"\x05event: message_start\ndata: {}\n\nevent: ping\ndata: {}\n\nid: \0\nfoo: bar\ndata: z\n\n",
