@@ -78,7 +78,7 @@ def _close_object(out: Schema) -> None:
     kept = [
         name
         for name in (cast("list[object]", required) if isinstance(required, list) else [])
-        if name in properties
+        if isinstance(name, str) and name in properties
     ]
     if kept:
         out["required"] = kept
