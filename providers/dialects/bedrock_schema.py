@@ -9,10 +9,9 @@ from typing import cast
 
 Schema = dict[str, object]
 
-_FORMATS = frozenset(
-    {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
-)
-_TYPES = frozenset({"string", "number", "integer", "boolean", "null", "object", "array"})
+_FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
+# No sets: what stands in their place in a schema may be a list.
+_TYPES = ("string", "number", "integer", "boolean", "null", "object", "array")
 _OF_ARRAYS = ("items", "minItems", "maxItems", "uniqueItems")
 _CHOICES = ("anyOf", "oneOf", "allOf")
 
