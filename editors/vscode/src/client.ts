@@ -136,11 +136,7 @@ export class Sidecar implements vscode.Disposable {
 
   async stop(): Promise<void> {
     await this.starting?.catch(() => undefined);
-    const client = this.client;
-    this.client = undefined;
-    for (const wired of this.wired.splice(0)) wired.dispose();
-    // One that does not answer any more is killed by the client after this time.
-    await client?.dispose(2000).catch((error: unknown) => this.log.warn(`stopping: ${String(error)}`));
+    await this.discard();
   }
 
   dispose(): Promise<void> {
@@ -171,7 +167,7 @@ export class Sidecar implements vscode.Disposable {
   }
 
   private async launch(): Promise<void> {
-    if (this.client !== undefined) await this.stopOnly();
+    await this.discard();
     const found = await this.find();
     if (found === undefined) {
       this.lost.fire('not installed');
@@ -193,10 +189,12 @@ export class Sidecar implements vscode.Disposable {
     await client.start();
   }
 
-  private async stopOnly(): Promise<void> {
-    for (const wired of this.wired.splice(0)) wired.dispose();
-    await this.client?.dispose(2000).catch(() => undefined);
+  private async discard(): Promise<void> {
+    const client = this.client;
     this.client = undefined;
+    for (const wired of this.wired.splice(0)) wired.dispose();
+    // One that does not answer any more is killed by the client after this time.
+    await client?.dispose(2000).catch((error: unknown) => this.log.warn(`stopping: ${String(error)}`));
   }
 
   private find(): Promise<Found | undefined> {

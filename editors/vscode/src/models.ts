@@ -44,6 +44,8 @@ export class Models {
       try {
         const before = picker.activeItems[0]?.model ?? this.selected;
         const items = await this.items(refresh);
+        // Rows do not move under the pointer where nothing is new.
+        if (JSON.stringify(items) === JSON.stringify(picker.items)) return;
         picker.keepScrollPosition = true;
         picker.items = items;
         const active = items.find(({ model }) => model !== undefined && same(model, before));
