@@ -1,5 +1,6 @@
 """Streams through other people's proxies: they arrive as they are sent, and refusals are told."""
 
+import gc
 import ssl
 import sys
 from collections.abc import Iterator
@@ -171,6 +172,10 @@ async def test_socks5(
     await streams_incrementally(client, server, gate)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning"
+)  # httpcore leaves the socket to the collector
 async def test_socks5_with_a_wrong_password(
     make_client: MakeClient, serve: Serve, context: ssl.SSLContext, bundle: str, socks: str
 ) -> None:
@@ -182,6 +187,7 @@ async def test_socks5_with_a_wrong_password(
         ):
             await client.send(post(server))
     assert server.requests == []
+    gc.collect()
 
 
 async def test_socks5_without_the_extra(
