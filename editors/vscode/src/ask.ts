@@ -90,7 +90,7 @@ export class Ask implements vscode.Disposable {
         this.running = undefined;
         void vscode.commands.executeCommand('setContext', 'aiSidecar.answering', false);
       }
-      if (this.turns === turns) this.show();
+      this.show();
     }
   }
 

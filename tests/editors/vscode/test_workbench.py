@@ -25,8 +25,14 @@ async def ask(scene: Scene, question: str) -> Any:
     """Ask in the view, and return the view."""
     await scene.it.command("ai-sidecar: Ask…")
     view = scene.it.ask_view()
-    await view.locator("#question").fill(question)
-    await view.locator("#question").press("Enter")
+    box = view.locator("#question")
+    for _ in range(3):  # a key that is pressed while the view is being shown anew is lost
+        await box.fill(question)
+        await box.press("Enter")
+        with contextlib.suppress(playwright().TimeoutError):
+            sent = view.locator(".turn .question", has_text=question)
+            await sent.last.wait_for(timeout=SECONDS / 6 * 1000)
+            break
     return view
 
 
