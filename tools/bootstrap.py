@@ -20,7 +20,7 @@ UV_VERSION = "0.13.9"
 WINDOWS = os.name == "nt"
 
 TRY = ["--extra", "local", "--group", "weights", "--no-dev"]
-ALL = ["--all-extras", "--all-groups"]
+ALL = ["--all-extras", "--group", "weights", "--group", "bench"]
 
 
 def install(wanted: list[str]) -> Path:
