@@ -33,7 +33,7 @@ COMMANDS = [
 ]
 """What `workspace/executeCommand` knows. Neovim runs a command only if it is listed."""
 
-ACTION_KINDS = ["quickfix", "refactor.rewrite", "source.test"]
+ACTION_KINDS = ["quickfix", "refactor.rewrite", "refactor.test"]
 """Of the code actions that there are (`sidecar.actions.menu`)."""
 
 _ENCODINGS = ("utf-8", "utf-16", "utf-32")

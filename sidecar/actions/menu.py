@@ -8,7 +8,7 @@ from sidecar.actions.plans import Plan, Scene
 
 FIX = "quickfix"
 REWRITE = "refactor.rewrite"
-TEST = "source.test"
+TEST = "refactor.test"
 
 KINDS = [FIX, REWRITE, TEST]
 """Announced in the answer to `initialize`; a test compares it with `sidecar.handshake`'s list."""

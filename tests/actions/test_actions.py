@@ -101,7 +101,7 @@ async def test_a_test_makes_a_file_beside(tmp_path: Path, asked: Asked) -> None:
     async with Actor(tmp_path, capabilities=CREATES) as editor:
         editor.open(CODE.replace("a + c", "a| + c"), uri=uri)
         action = await editor.titled("AI: write a test")
-        assert action["kind"] == "source.test"
+        assert action["kind"] == "refactor.test"
         edit = (await editor.call("codeAction/resolve", action))["edit"]
         test = "def test_add():\n    assert add(1, 2) == 3\n"
         assert edit == {

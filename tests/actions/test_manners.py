@@ -84,18 +84,18 @@ DIAGNOSTIC = {"range": place(1, 4, 1, 10), "message": "bad"}
 @pytest.mark.parametrize(
     ("context", "kinds"),
     [
-        ({}, ["quickfix", "refactor.rewrite", "refactor.rewrite", "source.test"]),
+        ({}, ["quickfix", "refactor.rewrite", "refactor.rewrite", "refactor.test"]),
         ({"only": ["quickfix"]}, ["quickfix"]),
-        ({"only": ["refactor"]}, ["refactor.rewrite"] * 2),
+        ({"only": ["refactor"]}, ["refactor.rewrite", "refactor.rewrite", "refactor.test"]),
         ({"only": ["refactor.rewrite"]}, ["refactor.rewrite"] * 2),
         ({"only": ["refactor.rewrite.more"]}, []),
-        ({"only": ["refactor.extract", "source"]}, ["source.test"]),
+        ({"only": ["refactor.extract", "refactor.test"]}, ["refactor.test"]),
         ({"only": ["source.fixAll"]}, []),
-        ({"only": [""]}, ["quickfix", "refactor.rewrite", "refactor.rewrite", "source.test"]),
+        ({"only": [""]}, ["quickfix", "refactor.rewrite", "refactor.rewrite", "refactor.test"]),
         ({"only": ["sour"]}, []),
         ({"triggerKind": 2}, ["quickfix"]),
-        ({"triggerKind": 2, "only": ["source"]}, []),
-        ({"triggerKind": 1, "only": ["source"]}, ["source.test"]),
+        ({"triggerKind": 2, "only": ["refactor.test"]}, []),
+        ({"triggerKind": 1, "only": ["refactor.test"]}, ["refactor.test"]),
     ],
 )
 async def test_what_kinds_are_offered(
