@@ -31,6 +31,7 @@ KINDS: dict[str, str] = {
     "ollama": "providers.vendors.ollama:OllamaProvider",
     "openai-compatible": "providers.vendors.openai_compatible:OpenAiCompatible",
     **dict.fromkeys(PRESETS, "providers.vendors.preset:PresetProvider"),
+    "cohere": "providers.vendors.cohere:CohereProvider",
     "claude-code": "providers.vendors.claude_code:ClaudeCode",
     "vscode-lm": "providers.vendors.vscode_lm:VsCodeLm",
     "mock": "providers.vendors.mock:MockProvider",

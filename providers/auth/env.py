@@ -114,6 +114,9 @@ PROVIDER_ENV: dict[str, EnvNames] = {
     ),
     "openai-compatible": EnvNames(),
     **{kind: _preset(row) for kind, row in PRESETS.items()},
+    "cohere": EnvNames(
+        keys=("COHERE_API_KEY", "CO_API_KEY"), fields=(("baseUrl", ("CO_API_URL",)),)
+    ),
     "claude-code": EnvNames(),
     "gemini-cli": EnvNames(),
     "qwen-code": EnvNames(),

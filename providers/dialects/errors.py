@@ -119,7 +119,8 @@ WORDING: tuple[tuple[re.Pattern[str], ErrorClass], ...] = tuple(
             r"|never purchased credits|(?:doesn't|does not) have any credits"
             r"|exceeded your (?:current|monthly) (?:quota|spending|included credits)"
             r"|(?:spending|usage|budget) (?:limit|cap) (?:reached|exceeded)"
-            r"|quota for your account|arrears|limit: 0\b|check your plan and billing",
+            r"|quota for your account|arrears|limit: 0\b|check your plan and billing"
+            r"|limited to [\d,]{1,9} api calls / month",
             Quota,
         ),
         (
@@ -161,7 +162,8 @@ WORDING: tuple[tuple[re.Pattern[str], ErrorClass], ...] = tuple(
 )
 
 _ABOUT_MAX_TOKENS = re.compile(
-    r"max_(?:completion_|output_)?tokens\W{0,3} ?(?:must|is too|value|should|cannot)", re.IGNORECASE
+    r"max[_ ](?:completion_|output_)?tokens\W{0,3} ?(?:must|is too|value|should|cannot)",
+    re.IGNORECASE,
 )
 """A request for too long an answer speaks of context windows, too, and is a plain 400."""
 

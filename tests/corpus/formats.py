@@ -15,6 +15,7 @@ from providers.dialects.anthropic_messages import AnthropicMessages
 from providers.dialects.base import Dialect
 from providers.dialects.bedrock_converse import BedrockConverse
 from providers.dialects.bedrock_invoke import BedrockInvoke
+from providers.dialects.cohere import Cohere
 from providers.dialects.gemini import Gemini, GeminiProfile
 from providers.dialects.ollama import Ollama
 from providers.dialects.openai_chat import ChatProfile, OpenAiChat
@@ -31,6 +32,7 @@ class Format:
     dialect: Callable[[Row], Dialect]
     finish: Callable[[Row], str | None]
     text: Callable[[Row], str] = lambda row: row["expected"]["text"]
+    reasoning: Callable[[Row], str] = lambda row: row["expected"]["reasoning_text"]
     input_tokens: Callable[[Mapping[str, Any]], int | None] = lambda usage: None
     output_tokens: Callable[[Mapping[str, Any]], int | None] = lambda usage: None
 
@@ -91,7 +93,13 @@ COMPLETIONS = OpenAiCompletions()
 
 
 def openai(dialect: Dialect, finish: Callable[[Row], str | None]) -> Format:
-    return Format(lambda row: dialect, finish, with_refusal, openai_input, openai_output)
+    return Format(
+        lambda row: dialect,
+        finish,
+        with_refusal,
+        input_tokens=openai_input,
+        output_tokens=openai_output,
+    )
 
 
 ANTHROPIC_FINISH = {
@@ -192,6 +200,40 @@ OLLAMA = Format(
     output_tokens=lambda usage: usage.get("eval_count"),
 )
 
+COHERE_FINISH = {
+    "COMPLETE": "stop",
+    "STOP_SEQUENCE": "stop",
+    "MAX_TOKENS": "length",
+    "TOOL_CALL": "toolCalls",
+}
+
+
+def cohere_finish(row: Row) -> str | None:
+    return COHERE_FINISH.get(row["expected"]["finish_reason"], "other")
+
+
+def with_plan(row: Row) -> str:
+    """What is said of the tools to be called is reasoning, too."""
+    return row["expected"]["reasoning_text"] + (row["expected"].get("tool_plan") or "")
+
+
+COHERE = Format(
+    lambda row: Cohere(),
+    cohere_finish,
+    reasoning=with_plan,
+    input_tokens=lambda usage: usage["tokens"]["input_tokens"],
+    output_tokens=lambda usage: usage["tokens"]["output_tokens"],
+)
+
+# Version 1 is not spoken to Cohere itself. It is what Bedrock's Command R speaks, billed units
+# being all that it counts there.
+COHERE_V1 = Format(
+    lambda row: BedrockInvoke("cohere.command-r-v1:0"),
+    cohere_finish,
+    input_tokens=lambda usage: usage["input_tokens"],
+    output_tokens=lambda usage: usage["output_tokens"],
+)
+
 FORMATS: dict[str, Format] = {
     "openai-chat-sse": openai(CHAT, chat_finish),
     "openai-chat-json": openai(CHAT, chat_finish),
@@ -218,4 +260,9 @@ FORMATS: dict[str, Format] = {
     "ollama-ndjson": OLLAMA,
     "ollama-json": OLLAMA,
     "errors-ollama": OLLAMA,
+    "cohere-v2-sse": COHERE,
+    "cohere-v2-json": COHERE,
+    "errors-cohere-v2": COHERE,
+    "cohere-v1-json": COHERE_V1,
+    "errors-cohere-v1": COHERE,
 }

@@ -132,7 +132,7 @@ def differences(row: Row, answer: Answer) -> list[str]:
         return [*found, f"error {answer.error.kind}: {answer.error}"]
     for name, ours, theirs in (
         ("text", answer.text, spec.text(row)),
-        ("reasoning", answer.reasoning, expected["reasoning_text"]),
+        ("reasoning", answer.reasoning, spec.reasoning(row)),
         ("finish", answer.finish, spec.finish(row)),
     ):
         if ours != theirs:

@@ -103,6 +103,14 @@ def _ollama(row: Row) -> Service:
     return Service("ollama", _ask(row))
 
 
+def _cohere_v1(row: Row) -> Service:
+    """Version 1 is what Command R speaks at Bedrock; its errors are those of version 2."""
+    if row["kind"] == "error":
+        return Service("cohere", _ask(row))
+    table = {"region": "us-east-1", "api": "invoke"}
+    return Service("bedrock", _ask(row, "cohere.command-r-v1:0"), table)
+
+
 _COMPLETIONS = {"api": "completions"}
 _VERTEX = {"accessToken": "t-recorded", "project": "p", "location": "us-east5"}
 _FAMILIES: dict[str, Any] = {
@@ -114,6 +122,8 @@ _FAMILIES: dict[str, Any] = {
     "bedrock-converse": _bedrock("converse"),
     "bedrock-invoke": _bedrock("invoke"),
     "ollama": _ollama,
+    "cohere-v2": lambda row: Service("cohere", _ask(row)),
+    "cohere-v1": _cohere_v1,
 }
 
 

@@ -12,6 +12,7 @@ from providers.dialects.anthropic_messages import AnthropicMessages
 from providers.dialects.base import Dialect
 from providers.dialects.bedrock_converse import BedrockConverse
 from providers.dialects.bedrock_invoke import BedrockInvoke
+from providers.dialects.cohere import Cohere
 from providers.dialects.gemini import Gemini
 from providers.dialects.ollama import Ollama
 from providers.dialects.openai_chat import OpenAiChat
@@ -92,6 +93,16 @@ COUNTED: list[tuple[Dialect, bytes]] = [
         ),
     ),
     (Ollama(), ollama({"done": True, "prompt_eval_count": 5.0, "eval_count": "2"})),
+    (
+        Cohere(),
+        sse(
+            {"type": "message-start", "id": "m", "delta": None},
+            {
+                "type": "message-end",
+                "delta": {"usage": {"tokens": {"input_tokens": 5.0, "output_tokens": "2"}}},
+            },
+        ),
+    ),
 ]
 
 

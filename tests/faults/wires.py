@@ -260,4 +260,27 @@ OLLAMA = Wire(
     says="server",
 )
 
+# --- Cohere ----------------------------------------------------------------------------
+
+
+def _cohere(kind: str, **delta: Any) -> bytes:
+    return _sse({"type": kind, "index": 0, "delta": delta}, kind)
+
+
+_COHERE_USAGE = {"tokens": {"input_tokens": USED[0], "output_tokens": USED[1]}}
+
+COHERE = Wire(
+    name="cohere",
+    kind="cohere",
+    opening=_sse({"type": "message-start", "id": "m-1"}, "message-start"),
+    text=lambda piece: _cohere("content-delta", message={"content": {"text": piece}}),
+    closing=_cohere("message-end", finish_reason="COMPLETE", usage=_COHERE_USAGE)
+    + b"data: [DONE]\n\n",
+    broken=b'event: content-delta\ndata: {"type": "content-delta", "delta": {\n\n',
+    not_utf8=b'data: {"type":"content-delta","delta":{"message":{"content":{"text":"\xff"}}}}\n\n',
+    huge=_huge_line(b'data: {"type":"content-delta","delta":{"message":{"content":{"text":"'),
+    says_no=_cohere("message-end", finish_reason="ERROR", error="it went wrong"),
+    says="server",
+)
+
 OTHERS = (RESPONSES, ANTHROPIC, GEMINI, CONVERSE, OLLAMA)

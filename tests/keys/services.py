@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.wires import ANTHROPIC, CHAT, CONVERSE, GEMINI, OLLAMA, RESPONSES, Wire
+from tests.faults.wires import ANTHROPIC, CHAT, COHERE, CONVERSE, GEMINI, OLLAMA, RESPONSES, Wire
 from tests.http.server import CLOSE, END, Gate, RawServer, Recorded, Step, chunk, head, plain
 
 MOODS = (
@@ -39,6 +39,7 @@ _WIRES: tuple[tuple[str, Wire], ...] = (
     ("rawPredict", ANTHROPIC),
     ("enerateContent", GEMINI),
     ("/api/", OLLAMA),
+    ("/v2/chat", COHERE),
 )
 
 
@@ -137,6 +138,8 @@ def _whole(path: str) -> bytes:
     }
     if "/api/" in path:
         fits_most["message"] = message
+    if path == "/v2/chat":
+        fits_most["message"] = {"role": "assistant", "content": [{"type": "text", "text": text}]}
     if "converse" in path:
         content = {"message": {"role": "assistant", "content": [{"text": text}]}}
         fits_most |= {"output": content, "stopReason": "end_turn"}

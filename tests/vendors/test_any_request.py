@@ -58,6 +58,7 @@ PROVIDERS: list[tuple[str, dict[str, Any], str]] = [
     ("openrouter", {}, "google/gemini-2.5-pro"),
     ("perplexity", {}, "sonar-pro"),
     ("ollama", {}, "llama3.1"),
+    ("cohere", {}, "command-a-reasoning-08-2025"),
     ("openai-compatible", {}, "m"),
     ("mistral", {}, "mistral-large-latest"),
     ("deepseek", {}, "deepseek-reasoner"),

@@ -435,6 +435,61 @@ OLLAMA = Format(
     images=True,
 )
 
+# --- Cohere ------------------------------------------------------------------------------------
+
+
+def cohere_says(plans: bool) -> Callable[[Given], list[Step]]:
+    def says(given: Given) -> list[Step]:
+        events: list[Json] = [{"type": "message-start", "id": "m", "delta": {"message": {}}}]
+
+        def add(kind: str, at: int, **message: Any) -> None:
+            events.append({"type": kind, "index": at, "delta": {"message": message}})
+
+        if plans:
+            for half in filter(None, (given.thought[:4], given.thought[4:])):
+                add("tool-plan-delta", 0, tool_plan=half)
+        else:
+            add("content-start", 0, content={"type": "thinking", "thinking": ""})
+            add("content-delta", 0, content={"thinking": given.thought})
+            events.append({"type": "content-end", "index": 0})
+        add("content-start", 1, content={"type": "text", "text": ""})
+        add("content-delta", 1, content={"text": given.text})
+        for at, (call_id, name, arguments) in enumerate(given.calls):
+            function = {"name": name, "arguments": ""}
+            add("tool-call-start", at, tool_calls={"id": call_id, "function": function})
+            add(
+                "tool-call-delta", at, tool_calls={"function": {"arguments": json.dumps(arguments)}}
+            )
+            events.append({"type": "tool-call-end", "index": at})
+        reason = "TOOL_CALL" if given.calls else "COMPLETE"
+        events.append({"type": "message-end", "delta": {"finish_reason": reason}})
+        return sse(*events, named=True)
+
+    return says
+
+
+def thoughts(body: Json) -> list[Any]:
+    return [
+        part["thinking"]
+        for message in body["messages"]
+        if isinstance(message.get("content"), list)
+        for part in message["content"]
+        if part["type"] == "thinking"
+    ]
+
+
+def cohere(plans: bool) -> Format:
+    return Format(
+        "cohere",
+        cohere_says(plans),
+        of_messages("tool_plan") if plans else thoughts,
+        chat_calls,
+        chat_results,
+        lambda turn: [f"thought {turn}"],
+        model="command-a-03-2025" if plans else "command-a-reasoning-08-2025",
+    )
+
+
 VERTEX = {"accessToken": "t", "project": "p", "location": "us-east5"}
 FORMATS = {
     "chat": chat(
@@ -464,6 +519,8 @@ FORMATS = {
     "gemini, array": gemini("gemini", "gemini-2.5-flash", stream="json"),
     "vertex, gemini": gemini("vertex", "gemini-2.5-flash", **VERTEX),
     "ollama": OLLAMA,
+    "cohere": cohere(plans=False),
+    "cohere, plan": cohere(plans=True),
 }
 
 
