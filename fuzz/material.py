@@ -7,7 +7,6 @@ where atheris is not installed.
 import contextlib
 import copy
 import itertools
-import contextlib
 import json  # noqa: TID251 - msgspec cannot write the lone surrogates that are wanted here
 import random
 from collections.abc import Iterable, Sequence
@@ -154,8 +153,8 @@ def _places(holder: list[Any]) -> list[tuple[Any, Any]]:
 def text_of(value: Any, how: int = 0) -> bytes:
     """Return `value` as JSON; with an odd `how` in UTF-8 instead of escapes.
 
-    A lone surrogate is an escape in either: encoded it would be no UTF-8. What is nested deeper than
-    the encoder goes is `[]`.
+    A lone surrogate is an escape in either: encoded it would be no UTF-8. What is nested deeper
+    than the encoder goes is `[]`.
     """
     try:
         if how % 2 == 1:
