@@ -412,6 +412,10 @@ def test_half_a_character() -> None:
     answer, error, _ = answer_of(COHERE, told)
     assert error is None
     assert answer.text == "a😀b\ufffd"
+    message = {"content": [{"type": "text", "text": "a\ud83d"}, {"type": "text", "text": "\ude00"}]}
+    whole = json.dumps({"id": "a", "message": message, "finish_reason": "COMPLETE"}).encode()
+    text = [token.text for token in COHERE.read_unary(whole) if isinstance(token, TextDelta)]
+    assert "".join(text) == "a😀"
 
 
 # --- What goes wrong ----------------------------------------------------------------------
