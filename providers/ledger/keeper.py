@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, Full, Queue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from providers.ledger.entry import DayTotal, Numbered
@@ -26,6 +26,11 @@ RETRY_SECONDS = 30.0
 """A file that could not be used is left alone for this long."""
 
 LARGEST_BATCH = 500
+
+GATHERING_SECONDS = 0.004
+"""Entries that come in so short a time are written together. The thread and the event loop take
+turns at the interpreter, so that each batch costs the loop something; a killed process loses what
+was booked last in any case."""
 
 
 class Keeper:
@@ -50,7 +55,8 @@ class Keeper:
         self._on_warning = on_warning
         self._on_end = on_end
         self._closing = False
-        self._queue: Queue[Numbered | Day | None] = Queue(QUEUE_LENGTH)
+        self._queue: SimpleQueue[Numbered | Day | None] = SimpleQueue()
+        self._hurry = threading.Event()  # somebody waits for what the thread does next
         # The thread's own:
         self._file: LedgerFile | None = None
         self._unwritten: deque[Numbered] = deque(maxlen=QUEUE_LENGTH)
@@ -72,22 +78,24 @@ class Keeper:
 
     def ask(self, day: Day) -> bool:
         """Have `on_total` called with what `day` has cost; False if the queue is full."""
-        return self._put(day)
+        taken = self._put(day)
+        self._hurry.set()
+        return taken
 
     def close(self) -> None:
         """Have everything written and the file closed; then the thread ends."""
         self._closing = True
         self._put(None)  # to wake it; with a full queue it is awake
+        self._hurry.set()
 
     def join(self, timeout: float) -> None:
         """Wait for the thread's end, in seconds: after `on_end` it has nothing left to do."""
         self._thread.join(timeout)
 
     def _put(self, item: Numbered | Day | None) -> bool:
-        try:
-            self._queue.put_nowait(item)
-        except Full:
+        if self._queue.qsize() >= QUEUE_LENGTH:
             return False
+        self._queue.put(item)
         return True
 
     # --- the thread ---------------------------------------------------------------------
@@ -114,6 +122,8 @@ class Keeper:
 
     def _next_batch(self) -> list[Numbered | Day | None]:
         batch = [self._queue.get()]
+        self._hurry.wait(GATHERING_SECONDS)
+        self._hurry.clear()
         while len(batch) < LARGEST_BATCH:
             try:
                 batch.append(self._queue.get_nowait())
