@@ -92,15 +92,16 @@ class Connection(asyncio.Protocol):
         self._exchange = exchange
         self._quiet = 0
         self._sent = False
-        exchange.start(self)
+        whole = len(body) <= SLICE
+        exchange.start(self, "firstByte" if whole else "upload")
         try:
-            if len(body) <= SLICE:
+            if whole:
                 transport.write(head + body)
                 self._sent = True
             else:
                 transport.write(head)
                 await self._upload(exchange, transport, body)
-            exchange.enter("idle" if exchange.status else "firstByte")
+                exchange.enter("idle" if exchange.status else "firstByte")
             while not exchange.status and not exchange.done:
                 await exchange.wait()
         except BaseException:

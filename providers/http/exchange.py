@@ -119,11 +119,11 @@ class Exchange:
 
     # --- the connection's side ---------------------------------------------------
 
-    def start(self, channel: Channel) -> None:
+    def start(self, channel: Channel, phase: Phase) -> None:
         """Bind to the connection that carries it; the bounds count from here."""
         self._channel = channel
         self.sent_at = self._time()
-        self.enter("upload")
+        self.enter(phase)
 
     def enter(self, phase: Phase) -> None:
         """Put the bound of `phase` in force from now on."""

@@ -118,6 +118,7 @@ class DirectResponse(HttpResponse):
             fault,
         )
         self._exchange = exchange
+        exchange.headers.clear()  # said twice, they would be kept as long as a stream lasts
         self.prepare()
 
     async def receive(self) -> bytes:
