@@ -40,7 +40,7 @@ from providers.estimate import estimate_tokens
 from providers.http.client import HttpRequest, HttpResponse
 from providers.http.plain import check_plain_http
 from providers.settings import Key, ProviderSettings
-from providers.stream import StreamProcessor, processor_for
+from providers.stream import processor_for
 from providers.types import (
     ChatRequest,
     CompletionRequest,
@@ -98,6 +98,7 @@ class HttpProvider(AiProvider):
             clock=time.monotonic,
         )
         self.keys = len(self.key)
+        self._keyed = self.needs_key or self.key.configured
         for value in settings.headers.values():
             context.redactor.learn(value)
 
@@ -248,10 +249,11 @@ class HttpProvider(AiProvider):
     ) -> AsyncGenerator[list[StreamToken], None]:
         dialect = self.dialect_for(request)
         response = await self._send(dialect, request, stream=True)
+        del request  # a stream may last for minutes, and a conversation be large
         try:
             processor = processor_for(dialect)
             named = False
-            chunk = await self._next_chunk(response, processor)
+            chunk = await response.receive()
             while chunk:
                 tokens = processor.feed(chunk)
                 if tokens:
@@ -261,31 +263,17 @@ class HttpProvider(AiProvider):
                     yield tokens
                 if processor.complete:
                     break
-                chunk = await self._next_chunk(response, processor)
+                chunk = await (_tail(response) if processor.finished else response.receive())
             tokens = processor.end()
             response.finish()
             if tokens:
                 if not named:
                     name_answer(tokens[0], response.headers)
                 yield tokens
+        except Disconnected as error:
+            raise Truncated(f"{self._name}: the stream broke off: {error.message}") from error
         finally:
             response.close()
-
-    async def _next_chunk(self, response: HttpResponse, processor: StreamProcessor) -> bytes:
-        try:
-            if not processor.finished:
-                return await response.receive()
-            # The answer is whole; only usage or a sentinel may follow, and some send neither.
-            async with asyncio.timeout(TAIL_WAIT):
-                return await response.receive()
-        except (TimeoutError, TimedOut):
-            if processor.finished:
-                return b""
-            raise
-        except Disconnected as error:
-            if processor.finished:
-                return b""
-            raise Truncated(f"{self._name}: the stream broke off: {error.message}") from error
 
     async def _send(
         self, dialect: Dialect, request: ChatRequest | CompletionRequest, *, stream: bool
@@ -336,7 +324,7 @@ class HttpProvider(AiProvider):
         if body:
             ours["content-type"] = "application/json"
         ours.update(extra)
-        key = await self.key.get(number) if self.needs_key or self.key.configured else ""
+        key = await self.key.get(number) if self._keyed else ""
         if key:
             self.context.redactor.learn(key)
         auth = self.auth_headers(key)
@@ -385,6 +373,15 @@ class HttpProvider(AiProvider):
 
 
 # --- small pieces ------------------------------------------------------------------------
+
+
+async def _tail(response: HttpResponse) -> bytes:
+    """Return what follows the end of an answer: usage or a sentinel, and some send neither."""
+    try:
+        async with asyncio.timeout(TAIL_WAIT):
+            return await response.receive()
+    except (TimeoutError, TimedOut, Disconnected):
+        return b""
 
 
 def answer_id(headers: Mapping[str, str]) -> str:
