@@ -260,7 +260,7 @@ class ProviderManager:
             capabilities=ProviderCapabilities(),
             circuit=record.breaker.state(now),
             cooldown_ms=round(record.breaker.wait(now) * 1000) or None,
-            rate=RateState(limiter.limit, limiter.remaining, limiter.in_flight),
+            rate=RateState(limiter.limit, limiter.remaining(now), limiter.in_flight),
         )
         try:
             provider = self._registry.get(name)

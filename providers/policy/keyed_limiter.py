@@ -68,11 +68,10 @@ class KeyedRateLimiter:
         """Requests a minute: configured, or what the keys were told in sum; None while unknown."""
         return self._known([self._whole.limit], [place.limiter.limit for place in self._keys])
 
-    @property
-    def remaining(self) -> int | None:
+    def remaining(self, now: float) -> int | None:
         """Requests left in this minute, of the keys together; None while unknown."""
-        keys = [place.limiter.remaining for place in self._keys]
-        return self._known([self._whole.remaining], keys)
+        keys = [place.limiter.remaining(now) for place in self._keys]
+        return self._known([self._whole.remaining(now)], keys)
 
     def _known(self, whole: list[int | None], keys: list[int | None]) -> int | None:
         for figures in (whole, keys):

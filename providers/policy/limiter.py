@@ -63,8 +63,8 @@ class _Bucket:
         self._fill(now)
         self._level -= units
 
-    @property
-    def left(self) -> int:
+    def left(self, now: float) -> int:
+        self._fill(now)
         return max(0, int(self._level))
 
     def _fill(self, now: float) -> None:
@@ -90,6 +90,7 @@ class AdaptiveRateLimiter:
         self._places = inf
         self._blocked_until = 0.0
         self._seen: Allowance | None = None
+        self._seen_until = 0.0
 
     def configure(self, settings: LimitSettings) -> None:
         """Take over what the user set, if it is new; what was learned stays."""
@@ -112,12 +113,17 @@ class AdaptiveRateLimiter:
             return int(self._requests.size)
         return self._seen.limit if self._seen else None
 
-    @property
-    def remaining(self) -> int | None:
-        """Requests left in this minute, None while unknown."""
+    def remaining(self, now: float) -> int | None:
+        """Requests left in this minute, None while unknown.
+
+        What an answer said holds until the reset that it named, a minute if it named none; from
+        then on all of the limit is there again.
+        """
         if self._requests is not None:
-            return self._requests.left
-        return self._seen.remaining if self._seen else None
+            return self._requests.left(now)
+        if self._seen is None:
+            return None
+        return self._seen.remaining if now < self._seen_until else self._seen.limit
 
     def wait(self, now: float, tokens: int) -> Wait:
         """Return when a request of about `tokens` may go; it takes nothing."""
@@ -165,6 +171,7 @@ class AdaptiveRateLimiter:
         """Take what an answer's headers say about the allowance of requests and of tokens."""
         if requests is not None:
             self._seen = requests
+            self._seen_until = now + (MINUTE if requests.reset is None else requests.reset)
         for allowance in (requests, tokens):
             if allowance is not None and allowance.remaining == 0 and allowance.reset is not None:
                 self._blocked_until = max(self._blocked_until, now + allowance.reset)

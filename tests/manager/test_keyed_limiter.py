@@ -120,14 +120,14 @@ def test_a_key_at_its_learned_number_leaves_the_others_alone() -> None:
 
 def test_what_the_keys_have_left_is_told_in_sum() -> None:
     provider = Provider()
-    assert (provider.limits.limit, provider.limits.remaining) == (None, None)
+    assert (provider.limits.limit, provider.limits.remaining(0.0)) == (None, None)
     for left in (50, 7):
         place = provider.limits.began(0.0, 1)
         place.limiter.learned(Allowance(60, left, 1.0), None, 0.0)
-    assert (provider.limits.limit, provider.limits.remaining) == (120, 57)
+    assert (provider.limits.limit, provider.limits.remaining(0.0)) == (120, 57)
     configured = Provider(requests_per_minute=10)
     configured.limits.began(0.0, 1)
-    assert (configured.limits.limit, configured.limits.remaining) == (10, 9)
+    assert (configured.limits.limit, configured.limits.remaining(0.0)) == (10, 9)
 
 
 def test_other_keys_begin_anew_and_running_requests_still_end() -> None:

@@ -58,7 +58,7 @@ def test_nothing_is_limited_until_something_is_known() -> None:
     for _ in range(1000):
         assert limits.wait(0.0, 10_000).seconds == 0
         limits.began(0.0, 10_000)
-    assert (limits.limit, limits.remaining) == (None, None)
+    assert (limits.limit, limits.remaining(0.0)) == (None, None)
 
 
 def test_a_rate_limit_halves_and_answers_raise_by_one_per_round() -> None:
@@ -86,12 +86,29 @@ def test_it_always_lets_one_through() -> None:
     assert limits.wait(0.0, 1).seconds == 0
 
 
+def test_what_is_left_holds_until_the_reset_and_then_all_of_it_is_there() -> None:
+    limits = limiter()
+    limits.learned(Allowance(60, 7, 2.5), None, now=10.0)
+    assert [limits.remaining(now) for now in (10.0, 12.4, 12.5, 99.0)] == [7, 7, 60, 60]
+    limits.learned(Allowance(60, 7, None), None, now=100.0)  # which names no reset: a minute
+    assert [limits.remaining(now) for now in (159.0, 160.0)] == [7, 60]
+    limits.learned(Allowance(None, 7, 1.0), None, now=200.0)
+    assert [limits.remaining(now) for now in (200.5, 201.0)] == [7, None]
+
+
+def test_a_configured_allowance_fills_while_nobody_asks() -> None:
+    limits = limiter(requests_per_minute=60)
+    for _ in range(30):
+        limits.began(0.0, 1)
+    assert [limits.remaining(now) for now in (0.0, 10.0, 60.0)] == [30, 40, 60]
+
+
 def test_an_empty_allowance_delays_until_it_comes_back_if_that_is_soon() -> None:
     limits = AdaptiveRateLimiter(FREE)
     limits.learned(Allowance(60, 0, 2.5), None, now=10.0)
     assert limits.wait(10.0, 1).seconds == pytest.approx(2.5)
     assert limits.wait(12.5, 1).seconds == 0
-    assert (limits.limit, limits.remaining) == (60, 0)
+    assert (limits.limit, limits.remaining(10.0)) == (60, 0)
     limits.learned(Allowance(60, 0, 3600.0), None, now=20.0)
     assert limits.wait(20.0, 1).seconds == 0
 
