@@ -46,6 +46,7 @@ class Ledger:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._number = 0
         self._total: DayTotal | None = None
+        self._in_memory: dict[Day, float] = {}  # without a file; a clock may come back to a day
         self._unread: deque[Numbered] = deque()  # booked, and not yet in `_total`
         self._answer: asyncio.Future[None] | None = None
         self._ended: asyncio.Future[None] | None = None
@@ -55,8 +56,7 @@ class Ledger:
         """Have `entry`, of today's `day`, written; it counts from now on."""
         self._number += 1
         if self._locate is None:
-            known = self.spent_on(day)
-            self._total = DayTotal(day, known + entry.usd, self._number)
+            self._in_memory[day] = self._in_memory.get(day, 0.0) + entry.usd
             return
         numbered = Numbered(self._number, day, entry)
         if not self._started(self._locate).book(numbered):
@@ -78,6 +78,8 @@ class Ledger:
 
     def spent_on(self, day: Day) -> float:
         """Return the US dollars spent on `day`, as far as is known here."""
+        if self._locate is None and self._in_memory:
+            return self._in_memory.get(day, 0.0)
         total = self._total
         known = total.usd if total is not None and total.day == day else 0.0
         return known + sum(n.entry.usd for n in self._unread if n.day == day)

@@ -8,6 +8,7 @@ that was committed: what it wrote is the system's by then. Only a power failure 
 answers (`synchronous = NORMAL`), and it cannot harm the file.
 """
 
+import math
 import os
 import sqlite3
 import time
@@ -23,6 +24,12 @@ BUSY_SECONDS = 2.0
 
 KEPT_SECONDS = 400 * 24 * 3600.0
 """Rows are kept for 400 days: a year, and the month before it to compare."""
+
+WITNESSES = 7
+"""Days with answers that must lie behind a row's 400 before it goes: one wrong reading of a clock,
+or a few, are no reason to believe that so much time has passed."""
+
+_DAY = 24 * 3600.0
 
 VERSION = 1
 
@@ -142,8 +149,16 @@ class LedgerFile:
         return self._usd
 
     def prune(self, now: float) -> None:
-        """Delete the rows that are too old."""
-        self._db.execute("DELETE FROM answers WHERE at < ?", (now - KEPT_SECONDS,))
+        """Delete the rows that are too old at `now`, and by `WITNESSES` days of other rows."""
+        day = bound = now
+        for _ in range(WITNESSES):
+            query = "SELECT max(at) FROM answers WHERE at <= ?"
+            (newest,) = self._db.execute(query, (bound,)).fetchone()
+            if newest is None:
+                return
+            day = newest // _DAY * _DAY
+            bound = math.nextafter(day, -math.inf)
+        self._db.execute("DELETE FROM answers WHERE at < ?", (day - KEPT_SECONDS,))
 
     def close(self) -> None:
         """Close it; the last process to do so merges the log into the file."""

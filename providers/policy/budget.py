@@ -10,6 +10,8 @@ from typing import NamedTuple
 from providers.errors import BudgetExceeded
 from providers.settings import BudgetSettings
 
+_DAY = 24 * 3600.0
+
 _LEAST_USD = 1e-9
 """A billionth of a dollar: below any price, above what adding up a day's floats can be off by."""
 
@@ -33,12 +35,19 @@ class Spent(NamedTuple):
 
 
 def day_of(now: float, zone: tzinfo | None = None) -> Day:
-    """Return the day that `now` is on, in `zone` or where the machine is."""
-    date = datetime.fromtimestamp(now, zone).date()
-    start, end = (
-        datetime(d.year, d.month, d.day, tzinfo=zone).timestamp()
-        for d in (date, date + timedelta(days=1))
-    )
+    """Return the day that `now` is on, in `zone` or where the machine is.
+
+    A day of UTC where a clock says what no calendar has: a wrong clock fails no request.
+    """
+    try:
+        date = datetime.fromtimestamp(now, zone).date()
+        start, end = (
+            datetime(d.year, d.month, d.day, tzinfo=zone).timestamp()
+            for d in (date, date + timedelta(days=1))
+        )
+    except (ValueError, OverflowError, OSError):
+        start = now // _DAY * _DAY
+        end = start + _DAY
     return Day(start, end)
 
 

@@ -26,6 +26,8 @@ from tests.manager.scripted import ANSWER, HANG, ScriptedProvider
 
 pytestmark = pytest.mark.asyncio
 
+DAY = 24 * 3600.0
+
 SENT = 5
 """Tokens that "hi" is estimated at, as the one message of a conversation."""
 
@@ -165,11 +167,15 @@ async def test_no_text_is_in_the_file_and_nobody_else_may_read_it(path: Path) ->
 
 
 async def test_old_rows_go(path: Path) -> None:
-    now = 1_750_000_000.0
-    for at in (now - KEPT_SECONDS - 1, now - KEPT_SECONDS + 60, now):
+    """Seven days with answers say that the time has passed, not one."""
+    now = 20_000 * DAY
+    first = now - KEPT_SECONDS
+    later = [now + n * DAY + 100 for n in range(7)]
+    for at in (first - 1, first + 60, *later):
+        assert [each for (each,) in rows(path, "at")][:1] in ([], [first - 1])
         async with Paid(path, config(), dollars(), wall=lambda at=at: at) as paid:
             await paid.ask()
-    assert [at for (at,) in rows(path, "at")] == [now - KEPT_SECONDS + 60, now]
+    assert [at for (at,) in rows(path, "at")] == [first + 60, *later]
 
 
 async def test_what_is_written_twice_is_there_once(path: Path) -> None:

@@ -49,6 +49,13 @@ def test_days_on_which_the_clock_is_changed(date: str, hours: int) -> None:
     assert datetime.fromtimestamp(day.start, berlin).isoformat().startswith(f"{date}T00:00:00")
 
 
+@pytest.mark.parametrize("now", [-1e18, -1.0, 0.0, 4e11, 1e18])
+def test_a_clock_that_no_calendar_has_is_on_some_day(now: float) -> None:
+    day = day_of(now)
+    assert day.has(now)
+    assert day_of(now) == day
+
+
 def test_a_day_that_begins_at_one() -> None:
     """In Beirut the clock is put forward at midnight."""
     beirut = ZoneInfo("Asia/Beirut")
