@@ -32,6 +32,8 @@ class Accumulator:
     `has_content` becomes true with the first token that an editor would see.
     """
 
+    __slots__ = ("_calls", "_reasoning", "_response", "_text", "_whole", "has_content")
+
     def __init__(self) -> None:
         self.has_content = False
         self._whole = False

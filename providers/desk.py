@@ -349,11 +349,11 @@ class Desk:
             raise
 
     def _priced(self, candidate: Candidate, usage: Usage, answered_as: str) -> float | None:
-        for model in (self.model_of(candidate), answered_as):
-            price = self._price(candidate, model)
-            if price is not None:
-                return cost(usage, price)
-        return None
+        asked = self.model_of(candidate)
+        price = self._price(candidate, asked)
+        if price is None and answered_as != asked:
+            price = self._price(candidate, answered_as)
+        return None if price is None else cost(usage, price)
 
     def _price(self, candidate: Candidate, model: str) -> Price | None:
         kind = self.registry.kind_of(candidate.provider) or ""

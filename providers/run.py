@@ -74,6 +74,32 @@ class Run:
     is there after a normal end. To cancel, cancel the task that iterates, or call `aclose`.
     """
 
+    __slots__ = (
+        "_accepted",
+        "_answer",
+        "_at",
+        "_attempts",
+        "_candidates",
+        "_clock",
+        "_deadline",
+        "_desk",
+        "_dispatched",
+        "_first_token",
+        "_fresh",
+        "_patience",
+        "_recoveries",
+        "_renewals",
+        "_request",
+        "_retry",
+        "_tokens",
+        "_tries",
+        "_unary",
+        "_waited",
+        "model",
+        "outcome",
+        "provider",
+    )
+
     outcome: Outcome
 
     def __init__(
@@ -124,7 +150,8 @@ class Run:
                 self._candidates[self._at], self._clock(), self._deadline, fresh=self._fresh
             )
             self._fresh = False
-            self._answer = Accumulator()
+            if self._attempts:
+                self._answer = Accumulator()
             source = None
             try:
                 await self._admit(this)
