@@ -4,8 +4,9 @@ Told only to a client that announced it, and only when it has changed: everywher
 notification is noise in a log, and Lapce asks for everything again at each "ok".
 """
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any, Literal
 
 from msgspec import UNSET
@@ -30,25 +31,26 @@ class Status:
         self._told: StatusParams | None = None
         self._told_health: tuple[str, str] | None = None
         self._begun = False
+        self._busy = _Busy(self._begins, self._ends)
 
     def begin(self) -> None:
         """The editor may be told from now on."""
         self._begun = True
         self._tell()
 
-    @contextmanager
-    def busy(self) -> Generator[None]:
+    def busy(self) -> AbstractContextManager[None]:
         """Count a request while it runs, and note how it ends. A cancel says nothing about us."""
+        return self._busy
+
+    def _begins(self) -> None:
         self._running += 1
         self._tell()
-        try:
-            yield
-        except ProviderError as error:
+
+    def _ends(self, error: BaseException | None) -> None:
+        if isinstance(error, ProviderError):
             self._error = error.message
-            raise
-        finally:
-            self._running -= 1
-            self._tell()
+        self._running -= 1
+        self._tell()
 
     def answered(self, outcome: Outcome) -> None:
         """A request was answered whole; told when it stops being busy."""
@@ -89,3 +91,22 @@ class Status:
         if message:
             params["message"] = message
         self._notify("experimental/serverStatus", params)
+
+
+class _Busy(AbstractContextManager[None]):
+    """One for all requests: a generator for each would be kept as long as a stream lasts."""
+
+    def __init__(self, begins: Callable[[], None], ends: Callable[[BaseException | None], None]):
+        self._begins = begins
+        self._ends = ends
+
+    def __enter__(self) -> None:
+        self._begins()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trail: TracebackType | None,
+    ) -> None:
+        self._ends(error)
