@@ -480,6 +480,62 @@ _OLLAMA_STREAMS: list[list[Json]] = [
     ],
     [{"response": "a"}, {"response": "", "done": True}, {"error": "no such model"}],
 ]
+_COHERE_USAGE = {
+    "billed_units": {"input_tokens": 1, "output_tokens": 2},
+    "tokens": {"input_tokens": 3, "output_tokens": 4, "reasoning_tokens": 1},
+    "cached_tokens": 2,
+}
+_COHERE_CALL = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+_COHERE_CITATION = {
+    "start": 0,
+    "end": 1,
+    "sources": [
+        {"type": "document", "id": "d", "document": {"url": "https://a.example", "title": "t"}},
+        {"type": "tool", "id": "http://b.example", "tool_output": {"content": "c"}},
+    ],
+}
+
+
+def _cohere(kind: str, index: int, **message: object) -> Json:
+    return {"type": kind, "index": index, "delta": {"message": message}}
+
+
+_COHERE_STREAMS: list[list[Json]] = [
+    [
+        {"type": "message-start", "id": "m", "delta": {"message": {"content": []}}},
+        _cohere("content-start", 0, content={"type": "thinking", "thinking": ""}),
+        _cohere("content-delta", 0, content={"thinking": "why"}),
+        _cohere("content-delta", 1, content={"text": "H\ud83d"}),
+        _cohere("content-delta", 1, content={"text": "\ude00"}),
+        _cohere("citation-start", 0, citations=_COHERE_CITATION),
+        {"type": "citation-end", "index": 0},
+        {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": _COHERE_USAGE}},
+    ],
+    [
+        {"type": "message-start", "id": "m"},
+        _cohere("tool-plan-delta", 0, tool_plan="I will"),
+        _cohere("tool-call-start", 0, tool_calls=_COHERE_CALL),
+        _cohere("tool-call-delta", 0, tool_calls={"function": {"arguments": "1"}}),
+        _cohere("tool-call-start", 1, tool_calls={"function": {"arguments": "{}"}}),
+        {"type": "message-end", "delta": {"finish_reason": "TOOL_CALL"}},
+    ],
+    [
+        _cohere("content-delta", 0, content={"text": "a"}),
+        {"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "m"}},
+        {"type": "error", "message": "m"},
+    ],
+]
+_COHERE_WHOLE: Json = {
+    "id": "m",
+    "message": {
+        "content": [{"type": "thinking", "thinking": "why"}, {"type": "text", "text": "Hi"}],
+        "tool_plan": "I will",
+        "tool_calls": [_COHERE_CALL],
+        "citations": [_COHERE_CITATION],
+    },
+    "finish_reason": "TOOL_CALL",
+    "usage": _COHERE_USAGE,
+}
 _CLAUDE_CODE: list[list[Json]] = [
     [
         {"type": "system", "subtype": "init", "session_id": "s", "model": "c"},
@@ -524,6 +580,7 @@ STREAMS: dict[str, list[list[Json]]] = {
     "bedrock_converse": _CONVERSE_STREAMS,
     "bedrock_invoke": list(_INVOKE.values()),
     "ollama": _OLLAMA_STREAMS,
+    "cohere": _COHERE_STREAMS,
     "claude_code": _CLAUDE_CODE,
 }
 WHOLE: dict[str, list[Json]] = {
@@ -540,6 +597,7 @@ WHOLE: dict[str, list[Json]] = {
         *(e for events in _INVOKE.values() for e in events),
     ],
     "ollama": [_OLLAMA_STREAMS[0][2], _OLLAMA_STREAMS[1][1], {"error": "m"}],
+    "cohere": [_COHERE_WHOLE, {"id": "m", "message": "m"}],
     "claude_code": [],
 }
 ERRORS: dict[str, list[Json]] = {
@@ -548,6 +606,7 @@ ERRORS: dict[str, list[Json]] = {
     "bedrock_converse": _AWS_ERRORS,
     "bedrock_invoke": _AWS_ERRORS,
     "ollama": [{"error": "model not found"}],
+    "cohere": [{"id": "m", "message": "too many tokens: size limit exceeded"}],
 }
 OPENAI_ERRORS = _OPENAI_ERRORS
 INVOKE_MODELS = list(_INVOKE)

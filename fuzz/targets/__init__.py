@@ -21,6 +21,7 @@ NAMES = (
     "bedrock_converse",
     "bedrock_invoke",
     "ollama",
+    "cohere",
     "claude_code",
 )
 

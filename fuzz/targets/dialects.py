@@ -21,6 +21,7 @@ from providers.dialects.base import Dialect
 from providers.dialects.bedrock_converse import BedrockConverse
 from providers.dialects.bedrock_invoke import BedrockInvoke
 from providers.dialects.claude_code import ClaudeCodeReader
+from providers.dialects.cohere import Cohere
 from providers.dialects.gemini import Gemini, GeminiProfile
 from providers.dialects.ollama import Ollama
 from providers.dialects.openai_chat import ChatProfile, OpenAiChat
@@ -118,6 +119,7 @@ DIALECTS: dict[str, tuple[tuple[Dialect, ...], tuple[Framer, ...]]] = {
     "bedrock_converse": ((BedrockConverse(),), (as_messages,)),
     "bedrock_invoke": (_INVOKES, (as_chunks,)),
     "ollama": ((Ollama(),), (as_lines,)),
+    "cohere": ((Cohere(),), (as_sse,)),
     "claude_code": ((), (as_lines,)),
 }
 HEADERS = (
