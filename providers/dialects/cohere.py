@@ -38,7 +38,7 @@ IMAGE_OF_A_RESULT = "(an image, which a tool's result cannot carry here)"
 
 
 class CohereProfile(msgspec.Struct, frozen=True):
-    """What one model wants. `reasons`: it takes `thinking`; others answer that with a 400."""
+    """What one model wants. `reasons`: it thinks, so that it is asked to and given its thoughts."""
 
     reasons: bool = True
 
@@ -59,7 +59,8 @@ class Cohere(Dialect):
             if request.suffix is not None:
                 raise Unsupported("suffix: Cohere has no filling in the middle")
             request = request.to_chat()
-        body: Json = {"model": request.model, "messages": _messages(request), "stream": stream}
+        body: Json = {"model": request.model, "stream": stream}
+        body["messages"] = _messages(request, reasons=self.profile.reasons)
         sampling: Json = {
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,
@@ -137,7 +138,7 @@ def _thinking(request: RequestOptions) -> Json | None:
 # --- Messages ---------------------------------------------------------------------------------
 
 
-def _messages(request: ChatRequest) -> list[Json]:
+def _messages(request: ChatRequest, *, reasons: bool) -> list[Json]:
     made: list[Json] = []
     if request.system:
         made.append({"role": "system", "content": request.system})
@@ -148,7 +149,7 @@ def _messages(request: ChatRequest) -> list[Json]:
             case "user":
                 made.append({"role": "user", "content": _user_content(message.content)})
             case "assistant":
-                said = _assistant(message)
+                said = _assistant(message, reasons=reasons)
                 if len(said) > 1:  # one that says nothing is a 400
                     made.append(said)
             case "tool":
@@ -176,12 +177,14 @@ def _user_content(parts: list[Part]) -> str | list[Json]:
     return content
 
 
-def _assistant(message: Message) -> Json:
+def _assistant(message: Message, *, reasons: bool) -> Json:
     """Return an earlier answer. Reasoning goes back as what it came as, marked by its `opaque`."""
     made: Json = {"role": "assistant"}
     states = [part for part in message.content if isinstance(part, ReasoningState) and part.text]
     content: list[Json] = [
-        {"type": "thinking", "thinking": state.text} for state in states if state.opaque == THINKING
+        {"type": "thinking", "thinking": state.text}
+        for state in states
+        if reasons and state.opaque == THINKING
     ]
     text = _text(message.content)
     if content:

@@ -213,6 +213,13 @@ def test_tools_and_their_history() -> None:
     ]
 
 
+def test_thoughts_are_for_models_that_have_them() -> None:
+    thought = Message("assistant", [ReasoningState("hm", THINKING), Text("Ok")])
+    request = ChatRequest(messages=[thought], model="m")
+    made = Cohere(CohereProfile(reasons=False)).body(request, stream=True)
+    assert made["messages"] == [{"role": "assistant", "content": "Ok"}]
+
+
 def test_images() -> None:
     pictures = [Image("image/png", "AAAA"), Image(url="https://x.example/y.png")]
     (made,) = body(Message("user", [Text("see"), *pictures]))["messages"]
