@@ -28,7 +28,7 @@ class _Block(NamedTuple):
     end: int
 
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^`\n]*)$")
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,}(?!~))([^`\n]*)$")
 _THOUGHT = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>\s*", re.DOTALL)
 _MARKS = re.compile(r"^[ \t]*</?selection>[ \t]*\n|</?selection>", re.MULTILINE)
 _SPECIAL = re.compile(r"<\|(?:endoftext|end_of_text|eot_id|im_start|im_end)\|>|</s>")

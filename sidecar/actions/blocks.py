@@ -28,10 +28,10 @@ _DEFINES = re.compile(
     rf"(?:(?:{_WORDS})\s+)*(?:def|defp|defmodule|class|func|function\*?|fn|fun|struct|enum|union"
     r"|trait|interface|impl|module|mod|record|protocol|object|namespace|sub|proc|type)\b\s*[\w<(*]"
 )
-_CALLABLE = re.compile(r"[\w:<>,&*\[\]~. \t]*[\w~>\]]\s*\([^;]*(?:[{:,(]|\)[\w\s:<>,&*|?\[\]]*)$")
-_ARROW = re.compile(
-    rf"(?:(?:{_WORDS}|let|var)\s+)+\w+[^=]*=\s*(?:async\s*)?(?:\([^;]*|\w+\s*=>.*)$"
-)
+_NAME = re.compile(r"[\w:<>,&*\[\]~. \t]*[\w~>\]]")
+_RESULT = re.compile(r"[\w\s:<>,&*|?\[\]]*")
+_BINDS = re.compile(rf"(?:{_WORDS}|let|var)\s+\w")
+_ARROW = re.compile(r"\w+\s*=>")
 _NO_DEFINITION = re.compile(
     r"(?:if|elif|else|for|foreach|while|switch|case|match|return|try|catch|except|with|do|throw"
     r"|await|yield|raise|del|delete|echo|puts|go|defer|assert|print|new|when|unless|until|loop|select|using|lock|and|or|not|import|from)\b"
@@ -49,7 +49,28 @@ def is_definition(line: str) -> bool:
         return True
     # `name(…) {`, or two words before the bracket, as in `int main(void)`: else it is a call.
     head = text.endswith("{") or " " in text.partition("(")[0].strip()
-    return bool(_ARROW.match(text) or (head and _CALLABLE.match(text)))
+    return _is_arrow(text) or (head and _is_callable(text))
+
+
+def _is_callable(text: str) -> bool:
+    """Say whether it is a name, a bracket, and no more behind the closing one than a type."""
+    name, _, rest = text.partition("(")
+    if not rest or ";" in rest or not _NAME.fullmatch(name.rstrip()):
+        return False
+    _, closed, result = rest.rpartition(")")
+    return rest[-1] in "{:,(" or bool(closed and _RESULT.fullmatch(result))
+
+
+def _is_arrow(text: str) -> bool:
+    """Say whether a name is given a function: `const f = (…`, `let f = async x => …`."""
+    name, _, value = text.partition("=")
+    if not _BINDS.match(name):
+        return False
+    value = value.lstrip()
+    for begin in (value, value.removeprefix("async").lstrip()):
+        if (begin.startswith("(") and ";" not in begin) or _ARROW.match(begin):
+            return True
+    return False
 
 
 def definition_at(source: str, at: int) -> Region | None:

@@ -18,7 +18,7 @@ _STARRED = re.compile(r"(?:/\*+|\*+/|\*(?!\*?\w))")
 """The first characters of a line inside `/* … */`, as it is mostly written."""
 
 _NO_COMMENT = re.compile(r"#!|# -\*-")
-_STRIPPED = re.compile(r"^(?:#+|/{2,}!?|--+|/\*+|\*+/?|<!--|\(\*)\s?|\s*(?:\*+/|-->|\*\))$")
+_BEGINS = re.compile(r"(?:#+|/{2,}!?|--+|/\*+|\*+/?|<!--|\(\*)\s?")
 
 WIDTH = 88
 SHORTEST = 40
@@ -46,8 +46,19 @@ def is_comment(line: str, language: str) -> bool:
 
 def said_in(lines: list[str]) -> str:
     """Return what comment lines say, without their marks."""
-    said = [_STRIPPED.sub("", _STRIPPED.sub("", line.strip())).strip() for line in lines]
+    said = [_unmarked(_unmarked(line.strip())) for line in lines]
     return "\n".join(line for line in said if line)
+
+
+def _unmarked(text: str) -> str:
+    """Take a mark off either end of a line."""
+    found = _BEGINS.match(text)
+    text = text[found.end() :] if found else text
+    if text.endswith("*/"):
+        text = text[:-1].rstrip("*")
+    else:
+        text = text.removesuffix("-->").removesuffix("*)")
+    return text.strip()
 
 
 def written(text: str, language: str, indent: str) -> str:

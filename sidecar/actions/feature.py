@@ -15,6 +15,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.workspace import TextDocument
 
 from providers.errors import ProviderError, Unsupported
+from providers.estimate import BYTES_PER_TOKEN
 from sidecar.actions import file_of_tests
 from sidecar.actions.client import Client
 from sidecar.actions.engine import ActionEngine, Job
@@ -29,7 +30,7 @@ from sidecar.actions.positions import (
     read_problem,
     read_range,
 )
-from sidecar.actions.region import selected
+from sidecar.actions.region import lines_around, selected
 from sidecar.actions.work import ActionWork, Token
 from sidecar.documents import document_at
 from sidecar.envelope import ContentModified, InvalidParams, RpcError
@@ -98,6 +99,8 @@ class ActionFeature:
         unasked = context.trigger_kind == types.CodeActionTriggerKind.Automatic
         tests = None if unasked else self._tests(document, read=False)
         scene = self._scene(document, params.range, tests)
+        if self._is_too_long(scene):
+            return []
         found: list[types.CodeAction | types.Command] = []
         for diagnostic in context.diagnostics[:MOST_FIXES]:
             problem = read_problem(document, plain_diagnostic(diagnostic), "context.diagnostics")
@@ -250,6 +253,12 @@ class ActionFeature:
             raise Unsupported("edits are switched off (actions.enabled)")
         if not self._is_allowed(document):
             raise Unsupported("this file is ignored, or may hold secrets: nothing of it is sent")
+
+    def _is_too_long(self, scene: Scene) -> bool:
+        """Say whether the selection's lines are more than may be sent: no action could be done."""
+        lines = lines_around(scene.source, scene.start, scene.end)
+        most = self._session.config.actions.context_tokens * BYTES_PER_TOKEN
+        return lines.end - lines.start > most
 
     def _tests(self, document: TextDocument, *, read: bool) -> FileOfTests | None:
         workspace = self._server.workspace

@@ -112,15 +112,18 @@ def line_start(source: str, at: int) -> int:
     """Return where the line of `at` begins."""
     if 0 < at < len(source) and source[at - 1] == "\r" and source[at] == "\n":
         at -= 1  # between the two halves of a line end
-    return max(source.rfind("\n", 0, at), source.rfind("\r", 0, at)) + 1
+    start = source.rfind("\n", 0, at) + 1
+    return source.rfind("\r", start, at) + 1 or start
 
 
 def line_end(source: str, at: int) -> int:
     """Return where the line of `at` ends, before what ends it."""
     if 0 < at < len(source) and source[at - 1] == "\r" and source[at] == "\n":
         return at - 1
-    found = _LINE_END.search(source, at)
-    return found.start() if found else len(source)
+    end = source.find("\n", at)
+    end = len(source) if end < 0 else end
+    before = source.find("\r", at, end)
+    return end if before < 0 else before
 
 
 def is_line_start(source: str, at: int) -> bool:

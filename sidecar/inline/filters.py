@@ -7,6 +7,7 @@ there already, last the form. `tests/inline/golden` has a folder of cases for ea
 
 import re
 from collections.abc import Callable
+from itertools import accumulate, islice
 
 from sidecar.inline.brackets import closing_brackets
 from sidecar.inline.context import Context
@@ -20,7 +21,7 @@ _TELLING = 3
 repeated in all code."""
 
 _FENCE = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+    r"^[ \t]*(`{3,}|~{3,}(?!~))[^\n`]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
 )
 _OPEN_FENCE = re.compile(r"\n[ \t]*```[ \t]*\Z")
 _SPECIAL = re.compile(
@@ -121,8 +122,11 @@ def repeated_above(text: str, context: Context) -> str:
     said = [line.strip() for line in whole if line.strip()]
     if not above or not said:
         return text
+    told = list(accumulate(map(_telling_chars, said)))
     for size in range(min(len(above), len(said)), 0, -1):
-        if above[-size:] == said[:size] and _telling("".join(said[:size])):
+        if told[size - 1] < _TELLING:
+            break
+        if above[-size:] == said[:size]:
             return ""
     return text
 
@@ -140,24 +144,47 @@ def repeated_suffix(text: str, context: Context) -> str:
     if not below:
         return text
     lines = text.split("\n")
-    for at in range(1, len(lines)):
-        tail = [line.rstrip() for line in lines[at:]]
-        while tail and not tail[-1]:
-            tail.pop()
-        if tail and _begins(below, tail) and _telling("".join(tail)):
+    said = [line.rstrip() for line in lines]
+    while said and not said[-1]:
+        said.pop()
+    same = _same_from(below, said)
+    left = sum(map(_telling_chars, said[1:]))
+    for at in range(1, len(said)):
+        if left < _TELLING:
+            break
+        if _begins(below, said[-1], len(said) - at, same[at]):
             return "\n".join(lines[:at]).rstrip("\n")
+        left -= _telling_chars(said[at])
     return text
 
 
-def _begins(below: list[str], tail: list[str]) -> bool:
-    """Say whether `tail` is what stands below, the last line of it perhaps cut off."""
-    if len(tail) > len(below):
+def _begins(below: list[str], last: str, count: int, same: int) -> bool:
+    """Say whether `count` lines, of which the first `same` are, are what stands below.
+
+    The last line of them is perhaps cut off.
+    """
+    if count > len(below):
         # What goes on behind the end of what can be seen repeats it all the same.
-        return len(below) > 1 and tail[: len(below)] == below
-    return tail[:-1] == below[: len(tail) - 1] and (
-        below[len(tail) - 1] == tail[-1]
-        or (len(tail) > 1 and below[len(tail) - 1].startswith(tail[-1]))
-    )
+        return len(below) > 1 and same == len(below)
+    return same == count or (same == count - 1 > 0 and below[same].startswith(last))
+
+
+def _same_from(wanted: list[str], lines: list[str]) -> list[int]:
+    """Return for each line how many from it on are the first ones of `wanted`.
+
+    Each line is compared about twice, however often the beginning comes again (the Z algorithm).
+    """
+    whole: list[str | None] = [*wanted, None, *lines]
+    same = [0] * len(whole)
+    left = right = 0
+    for at in range(1, len(whole)):
+        count = min(right - at, same[at - left]) if at < right else 0
+        while at + count < len(whole) and whole[count] == whole[at + count] is not None:
+            count += 1
+        same[at] = count
+        if at + count > right:
+            left, right = at, at + count
+    return same[len(wanted) + 1 :]
 
 
 def loose_end(text: str, context: Context) -> str:
@@ -175,7 +202,12 @@ def loose_end(text: str, context: Context) -> str:
 
 
 def _telling(text: str) -> bool:
-    return sum(char.isalnum() for char in text) >= _TELLING
+    return _telling_chars(text) >= _TELLING
+
+
+def _telling_chars(text: str) -> int:
+    """Return how many letters and digits there are; no more than matter are counted."""
+    return sum(1 for _ in islice(filter(str.isalnum, text), _TELLING))
 
 
 FILTERS: dict[str, Filter] = {
