@@ -14,6 +14,7 @@ MAX_FRAME = 64 * 1024 * 1024
 _MAX_LINE = 8192  # a header line longer than this is garbage; only its tail can still matter
 _TAIL = 64  # longer than "Content-Length: " with 20 digits
 _HEAD = 1024  # how much of a refused body is kept, to find the request's id in
+_PLAIN = re.compile(rb"Content-Length: (\d{1,8})\r\n\r\n")  # as every client writes it
 _LENGTH = re.compile(rb"content-length[ \t]*:[ \t]*(\d{1,20})[ \t]*\r?\n\Z", re.IGNORECASE)
 
 
@@ -45,6 +46,8 @@ class FrameDecoder:
         """Return every message that `data` completes, and an error for what was none."""
         out: list[bytes | FrameError] = []
         buffer = self._buffer
+        if not buffer and self._body is self._length is self._refused is None:
+            data = self._take_whole(data, out)
         buffer += data
         while True:
             if self._body is not None:
@@ -60,6 +63,22 @@ class FrameDecoder:
                 self._refuse(out)
             elif not self._header_line(out):
                 return out
+
+    def _take_whole(self, data: bytes, out: list[bytes | FrameError]) -> bytes:
+        """Take messages that are there whole and begin plainly; return the rest.
+
+        Nearly all do; line by line they would take six times longer.
+        """
+        at = 0
+        while found := _PLAIN.match(data, at):
+            body = found.end()
+            end = body + int(found[1])
+            if end > len(data) or end - body > self._limit:
+                break
+            out.append(data[body:end])
+            at = end
+            self._garbage = False
+        return data[at:]
 
     def _refuse(self, out: list[bytes | FrameError]) -> None:
         """Report a body over the limit. Its bytes are then passed over like any garbage."""

@@ -4,7 +4,7 @@ msgspec has checked types by then; what is checked here are ranges and what belo
 error names the field as the client wrote it and what was expected.
 """
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from protocol import ai
 from providers.errors import ErrorKind, ResponseError
@@ -37,32 +37,32 @@ MAX_TEMPERATURE = 2.0
 def request(params: ai.CompletionParams) -> tuple[ChatRequest | CompletionRequest, Target]:
     """Return the request and where it wants to go. Raises `InvalidParams`."""
     _check(params)
-    options: dict[str, Any] = {
-        "system": params.system,
-        "max_tokens": params.max_tokens,
-        "temperature": params.temperature,
-        "top_p": params.top_p,
-        "stop": params.stop,
-        "seed": params.seed,
-        "tools": [
-            ToolDefinition(tool.name, tool.parameters, tool.description)
-            for tool in params.tools or ()
-        ],
-        "tool_choice": _tool_choice(params.tool_choice),
-        "reasoning": _reasoning(params.reasoning),
-        "response_format": _response_format(params.response_format),
-        "cache": params.cache,
-        "provider_options": params.provider_options or {},
-    }
+    wanted: ChatRequest | CompletionRequest
+    if params.messages is not None:
+        wanted = ChatRequest(messages=messages(params.messages))
+    else:
+        wanted = CompletionRequest(prompt=params.prompt or "")
+    wanted.system = params.system
+    wanted.max_tokens = params.max_tokens
+    wanted.temperature = params.temperature
+    wanted.top_p = params.top_p
+    wanted.stop = params.stop
+    wanted.seed = params.seed
+    wanted.tools = [
+        ToolDefinition(tool.name, tool.parameters, tool.description) for tool in params.tools or ()
+    ]
+    wanted.tool_choice = _tool_choice(params.tool_choice)
+    wanted.reasoning = _reasoning(params.reasoning)
+    wanted.response_format = _response_format(params.response_format)
+    wanted.cache = params.cache
+    wanted.provider_options = params.provider_options or {}
     target = Target(
         provider=params.provider,
         model=params.model,
         fallback=params.fallback,
         timeout=None if params.timeout_ms is None else params.timeout_ms / 1000,
     )
-    if params.messages is not None:
-        return ChatRequest(messages=messages(params.messages), **options), target
-    return CompletionRequest(prompt=params.prompt or "", **options), target
+    return wanted, target
 
 
 def count_request(params: ai.CountTokensParams) -> tuple[list[Message], Target]:

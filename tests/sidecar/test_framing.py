@@ -49,6 +49,21 @@ def test_garbage_right_before_a_header_costs_no_message(junk: bytes, body: bytes
     assert [item for item in out if isinstance(item, bytes)] == [body]
 
 
+def test_a_header_that_is_begun_again_counts_as_it_stands_last() -> None:
+    decoder = FrameDecoder()
+    assert decoder.feed(b"Content-Length: 0\r\n") == []
+    assert decoder.feed(frame(b"{}") + frame(b"[]")) == [b"{}", b"[]"]
+    assert decoder.feed(b"\r\n") == []
+
+
+def test_a_message_right_at_the_limit_and_one_beyond_it() -> None:
+    decoder = FrameDecoder(limit=4)
+    at, beyond, next_one = frame(b"1234"), frame(b"12345"), frame(b"12")
+    first, refused, last = decoder.feed(at + beyond + b"\n" + next_one)
+    assert (first, last) == (b"1234", b"12")
+    assert isinstance(refused, FrameError)
+
+
 def test_headers_as_clients_write_them() -> None:
     written = [
         b"Content-Length: 2\r\n\r\n{}",
