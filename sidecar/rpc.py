@@ -111,7 +111,6 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._handlers: Mapping[str, Handler] = {}
         self._decoder = decoder or FrameDecoder()
-        self._decoders = {m: msgspec.json.Decoder(t.params) for m, t in METHODS.items()}
         self._on_exit = on_exit
         self._shut_down = False
         self._calls: dict[Id, list[Call]] = {}
@@ -224,15 +223,14 @@ class Connection:
     # --- calls of ai/* ---------------------------------------------------------------------------
 
     def _start(self, message_id: Id, method: str, raw: Raw) -> None:
-        params = decode_params(self._decoders[method], raw)
-        self._unknown_fields.note(method, raw)
+        params = self._unknown_fields.decode(method, raw)
         logger.debug("%s %r begins", method, message_id)
         trace(logger, "←", raw)
         call = Call(self, method, message_id)
         self._calls.setdefault(message_id, []).append(call)
         call.task = self._loop.create_task(self._run(call, params))
         # A task that is cancelled before its first step never runs at all.
-        call.task.add_done_callback(lambda _: self._finish(call, _cancelled()))
+        call.task.add_done_callback(lambda _: call.open and self._finish(call, _cancelled()))
 
     async def _run(self, call: Call, params: msgspec.Struct) -> None:
         try:
