@@ -116,6 +116,8 @@ class KeyPool:
 
     def _next(self) -> _Slot:
         """The next key that is fit; if none is, the one that will be first, or any retired one."""
+        if len(self._slots) == 1:
+            return self._slots[0]
         turn = self._turn
         self._turn += 1
         ring = [self._slots[(turn + i) % len(self._slots)] for i in range(len(self._slots))]
