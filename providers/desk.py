@@ -81,6 +81,7 @@ class Desk:
         clock: Callable[[], float],
         spending: Spending,
         telemetry: Telemetry,
+        on_waiting: Callable[[str], None],
     ) -> None:
         self.registry = registry
         self.spending = spending
@@ -89,6 +90,7 @@ class Desk:
         self._context = context
         self._limits = limits
         self._clock = clock
+        self._on_waiting = on_waiting
 
     # --- records -----------------------------------------------------------------------
 
@@ -207,11 +209,8 @@ class Desk:
         tokens = _estimated_input(request) if record.gate.limiter.counts_tokens else 0
         place = record.gate.enter_now(tokens)
         if place is None:
-            self._context.on_status(candidate.provider, "waiting for its turn")
-            try:
-                place = await record.gate.enter(tokens, patience)
-            finally:
-                self._context.on_status(candidate.provider, "")
+            self._on_waiting(candidate.provider)
+            place = await record.gate.enter(tokens, patience)
             if capped:
                 await self._admit_from(record.gate, place)
         record.metrics.requests += 1

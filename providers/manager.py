@@ -78,7 +78,8 @@ class ProviderManager:
     """All providers of one configuration. To be used from one event loop.
 
     `on_status(provider, message)` tells what takes so long ("loading the model"); an empty message
-    takes it back. `on_warning(message)` tells of a budget that runs out and of a ledger that cannot
+    takes it back. `on_waiting(provider)` tells, in the task of the request, that it has to wait for
+    its turn. `on_warning(message)` tells of a budget that runs out and of a ledger that cannot
     be used. `editor_models` asks the models that the editor has (`vscode-lm`). `ledger` finds the
     file of the ledger, when it is first needed; without it tokens and cost are added up in memory.
     `wall` is the clock that days go by, in seconds since 1970.
@@ -90,6 +91,7 @@ class ProviderManager:
         *,
         environ: Mapping[str, str],
         on_status: Callable[[str, str], None] | None = None,
+        on_waiting: Callable[[str], None] | None = None,
         on_warning: Callable[[str], None] | None = None,
         editor_models: EditorModels | None = None,
         ledger: Callable[[], Path] | None = None,
@@ -112,7 +114,13 @@ class ProviderManager:
             config.budget, ledger, wall=wall, on_warning=on_warning or _tell_nobody_of
         )
         self._desk = Desk(
-            self._registry, self._context, config.limits, clock, spending, Telemetry(environ)
+            self._registry,
+            self._context,
+            config.limits,
+            clock,
+            spending,
+            Telemetry(environ),
+            on_waiting or _tell_nobody_of,
         )
         self._router = self._make_router()
         self._closing: set[asyncio.Task[None]] = set()
@@ -260,7 +268,7 @@ class ProviderManager:
             capabilities=ProviderCapabilities(),
             circuit=record.breaker.state(now),
             cooldown_ms=round(record.breaker.wait(now) * 1000) or None,
-            rate=RateState(limiter.limit, limiter.remaining(now), limiter.in_flight),
+            rate=RateState(limiter.limit, limiter.remaining(record.gate.now), limiter.in_flight),
         )
         try:
             provider = self._registry.get(name)

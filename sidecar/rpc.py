@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 FOR_SESSION = ("initialized", "workspace/didChangeConfiguration", "ai/lm/delta", "ai/lm/end")
 """Notifications that are the session's: pygls would log what is in them, keys included."""
 
+SESSION_COMMANDS = ("aiSidecar.selectModel",)
+"""Commands that go before what `ai/*` asks after them: pygls may be there only later."""
+
 NO_REQUESTS = ("exit", "$/cancelRequest", "window/workDoneProgress/cancel", *FOR_SESSION)
 """Notifications, and not to be had as requests: nothing would say what was answered."""
 
@@ -186,7 +189,7 @@ class Connection:
             elif method.startswith("ai/") or method in NO_REQUESTS:
                 raise RpcError(METHOD_NOT_FOUND, f"no such method: {method}")
             else:
-                self._to_lsp_request(message_id, method, params)
+                self._standard_request(message_id, method, decode_params(any_decoder, params))
         except RpcError as error:
             error.id = message_id
             raise
@@ -226,17 +229,23 @@ class Connection:
         params = self._unknown_fields.decode(method, raw)
         logger.debug("%s %r begins", method, message_id)
         trace(logger, "←", raw)
-        call = Call(self, method, message_id)
+        self._begin(Call(self, method, message_id), params)
+
+    def _begin(self, call: Call, params: Any) -> None:
+        message_id = call.id
         self._calls.setdefault(message_id, []).append(call)
         call.task = self._loop.create_task(self._run(call, params))
         # A task that is cancelled before its first step never runs at all.
         call.task.add_done_callback(lambda _: call.open and self._finish(call, _cancelled()))
 
-    async def _run(self, call: Call, params: msgspec.Struct) -> None:
+    async def _run(self, call: Call, params: Any) -> None:
         try:
             if self._session is None:
                 await asyncio.shield(self._ready)
-            result = await self._handlers[call.method](self._session, params, call)
+            if call.method in SESSION_COMMANDS:
+                result = cast(Any, self._session).command(call.method, params)
+            else:
+                result = await self._handlers[call.method](self._session, params, call)
         except Exception as error:
             answer = rpc_error(error)
             if answer.code == INTERNAL_ERROR:
@@ -245,7 +254,7 @@ class Connection:
         else:
             self._finish(call, _cancelled() if call.cancelled else result)
 
-    def _finish(self, call: Call, answer: "msgspec.Struct | RpcError") -> None:
+    def _finish(self, call: Call, answer: "msgspec.Struct | RpcError | None") -> None:
         if not call.open:
             return
         call.open = False
@@ -314,8 +323,12 @@ class Connection:
             self._on_lsp_wanted()
         self._early.append(hand_over)
 
-    def _to_lsp_request(self, message_id: Id, method: str, raw: Raw) -> None:
-        params = decode_params(any_decoder, raw)
+    def _standard_request(self, message_id: Id, method: str, params: Any) -> None:
+        if method == "workspace/executeCommand":
+            command = at(params, "command")
+            if isinstance(command, str) and command in SESSION_COMMANDS:
+                self._begin(Call(self, command, message_id), at(params, "arguments"))
+                return
         self._lsp_pending[message_id] = self._lsp_pending.get(message_id, 0) + 1
         self._to_lsp(lambda lsp: lsp.request(message_id, method, params))
 

@@ -15,6 +15,7 @@ from providers.settings import FallbackSettings, ProvidersConfig, ProviderSettin
 from sidecar.config.model import ActionSettings, InlineSettings
 from sidecar.editor_models import DELTA, END, RpcEditorModels
 from sidecar.envelope import RpcError
+from sidecar.handlers import select_model
 from sidecar.handshake import at
 from sidecar.inline.counts import InlineCounts
 from sidecar.progress import ProgressStream
@@ -95,7 +96,7 @@ class Session:
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock()
         self._told: set[tuple[str, str]] = set()
-        self._works: set[WorkDone] = set()
+        self._works: dict[WorkDone, asyncio.Task[Any] | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._initialized = False
         self.status = Status(
@@ -112,6 +113,7 @@ class Session:
             store.config.providers_config(),
             environ=environ,
             on_status=self.provider_status,
+            on_waiting=self.request_waits,
             on_warning=self.warn,
             editor_models=self._editor_models,
             ledger=locate_in(environ),
@@ -129,6 +131,11 @@ class Session:
                 self._editor_models.notified(method, params)
         else:
             self.settings_changed(params)
+
+    def command(self, name: str, arguments: Any) -> None:
+        """Do one of the commands of `rpc.SESSION_COMMANDS`. Raises `InvalidParams`."""
+        assert name == select_model.COMMAND
+        self.selected = select_model.selection(arguments)
 
     def initialized(self) -> None:
         """The editor is ready to be talked to: tell what is wrong, ask for its settings."""
@@ -224,20 +231,28 @@ class Session:
                 target.fallback = self.config.fallback.chain or None
 
     def work_begins(
-        self, call: Worker, token: str | int | None, provider: str, model: str
+        self,
+        call: Worker,
+        token: str | int | None,
+        provider: str,
+        model: str,
+        task: "asyncio.Task[Any] | None" = None,
     ) -> WorkDone | None:
-        """Return work-done progress for a call, begun; None if the client did not ask for it."""
+        """Return work-done progress for a call, begun; None if the client did not ask for it.
+
+        `task` is the one that asks the provider: this one, if none is given.
+        """
         if token is None:
             return None
         call.work_done_token = token
         work = WorkDone(call.progress(token), provider, model)
-        self._works.add(work)
+        self._works[work] = task or asyncio.current_task()
         return work
 
     def work_ended(self, work: WorkDone | None) -> None:
         """End it."""
         if work is not None:
-            self._works.discard(work)
+            self._works.pop(work, None)
             work.end()
 
     def provider_status(self, provider: str, message: str) -> None:
@@ -245,6 +260,16 @@ class Session:
         for work in self._works:
             if message and work.provider == provider:
                 work.report(message)
+
+    def request_waits(self, provider: str) -> None:
+        """Tell the request whose task this is, and nobody else, that `provider`'s limits hold it.
+
+        Others of the same provider may be under way.
+        """
+        me = asyncio.current_task()
+        for work, task in self._works.items():
+            if task is me:
+                work.report(f"{provider}: waiting for its turn")
 
     def warn(self, message: str) -> None:
         """Show a warning in the editor."""

@@ -66,7 +66,7 @@ class ActionWork:
         if self._token is not None:
             self._work = self._session.work_begins(self, self._token, provider, model)
         elif self._may_create:
-            self._session.spawn(self._create(provider, model))
+            self._session.spawn(self._create(provider, model, asyncio.current_task()))
 
     def received(self, chars: int) -> None:
         """Count characters of the answer."""
@@ -78,7 +78,7 @@ class ActionWork:
         if self._work is not None:
             self._work.report(message)
 
-    async def _create(self, provider: str, model: str) -> None:
+    async def _create(self, provider: str, model: str, task: "asyncio.Task[object] | None") -> None:
         connection = self._session.connection
         token = connection.new_id()
         try:
@@ -87,7 +87,7 @@ class ActionWork:
             return  # the editor does not want to be told
         if self.open:
             self._note(token)
-            self._work = self._session.work_begins(self, token, provider, model)
+            self._work = self._session.work_begins(self, token, provider, model, task)
 
     def _note(self, token: Token) -> None:
         self.work_done_token = token

@@ -728,6 +728,28 @@ async def test_select_model_holds_for_requests_that_name_none(tmp_path: Path, sc
 
 
 @pytest.mark.asyncio
+async def test_a_pick_holds_for_every_later_request_and_no_earlier_one(
+    tmp_path: Path, script: Any
+) -> None:
+    """All of it in one read, before there is a session."""
+    script["one"], script["two"] = says(["one"]), says(["two"])
+    async with Editor(tmp_path, with_session=False) as editor:
+        ids: list[Any] = []
+        for name in ("one", "two"):
+            pick = {"model": name, "provider": "scripted"}
+            command = {"command": "aiSidecar.selectModel", "arguments": [pick]}
+            ids += [
+                editor.request("ai/complete", {"prompt": "x"}),
+                editor.request("workspace/executeCommand", command),
+            ]
+        ids.append(editor.request("ai/complete", {"prompt": "x"}))
+        editor.open_session()
+        answers = {answer["id"]: answer["result"] for answer in [await editor.read() for _ in ids]}
+        texts = [answers[id] and answers[id]["text"] for id in ids]
+        assert texts == ["Hello, world", None, "one", None, "two"]
+
+
+@pytest.mark.asyncio
 async def test_documents_are_kept_as_the_editor_has_them(tmp_path: Path, script: Any) -> None:
     uri = "file:///x.py"
     async with Editor(tmp_path) as editor:

@@ -187,6 +187,31 @@ async def test_what_the_provider_is_doing_is_reported(tmp_path: Path, script: An
         assert before[-1]["params"]["value"] == {"kind": "end"} and "result" in answer
 
 
+async def test_only_who_waits_is_told_to_wait(tmp_path: Path, script: Any) -> None:
+    go_on = asyncio.Event()
+
+    async def slow(request: Any):
+        yield start()
+        await go_on.wait()
+        async for rest in says(["x"])(request):
+            if rest != start():
+                yield rest
+
+    script["default"] = slow
+    one_at_a_time = {**options("default"), "limits": {"scripted": {"maxConcurrent": 1}}}
+    async with Editor(tmp_path, options=one_at_a_time) as editor:
+        first = editor.request("ai/stream", {"prompt": "x", "workDoneToken": "first"})
+        assert (await editor.read())["params"]["value"]["kind"] == "begin"
+        second = editor.request("ai/stream", {"prompt": "x", "workDoneToken": "second"})
+        told = [(await editor.read())["params"] for _ in range(2)]
+        assert [each["token"] for each in told] == ["second", "second"]
+        assert told[1]["value"] == {"kind": "report", "message": "scripted: waiting for its turn"}
+        go_on.set()
+        before, _ = await editor.until_answer(first)
+        assert "waiting" not in str([m for m in before if m["params"]["token"] == "first"])
+        await editor.until_answer(second)
+
+
 OURS = {"experimental": {"aiSidecar": {"status": True}}}
 SERVERS = {"experimental": {"serverStatusNotification": True}}
 
