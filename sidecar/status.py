@@ -52,6 +52,16 @@ class Status:
         self._running -= 1
         self._tell()
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the editor shows what went wrong."""
+        return self._ours or self._servers
+
+    def failed(self, error: ProviderError) -> None:
+        """Note what went wrong before a request was one to be busy with."""
+        self._error = error.message
+        self._tell()
+
     def answered(self, outcome: Outcome) -> None:
         """A request was answered whole; told when it stops being busy."""
         self._last, self._error = outcome, ""

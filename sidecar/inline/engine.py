@@ -27,7 +27,7 @@ from sidecar.inline.debounce import Debounce
 from sidecar.inline.ignored_files import IgnoredFiles
 from sidecar.inline.models import Able, Models
 from sidecar.inline.prompt import chat_request, continued_request, fim_request, template_request
-from sidecar.inline.silence import Silence
+from sidecar.inline.silence import TOLD, Silence
 from sidecar.status import Status
 
 logger = logging.getLogger(__name__)
@@ -88,6 +88,7 @@ class Host(Protocol):
     def config(self) -> InlineConfig: ...
     def aim(self, target: Target) -> None: ...
     def inform(self, message: str) -> None: ...
+    def warn(self, message: str) -> None: ...
 
 
 class InlineEngine:
@@ -266,8 +267,15 @@ class InlineEngine:
         return rhythm
 
     def _failed(self, error: ProviderError) -> None:
-        if self._silence.failed(error, self._loop.time()):
-            logger.warning("completion while typing: %s: %s", error.provider, error.message)
+        if not self._silence.failed(error, self._loop.time()):
+            return
+        logger.warning("completion while typing: %s: %s", error.provider, error.message)
+        if error.kind not in TOLD:
+            return
+        if self._host.status.is_told:
+            self._host.status.failed(error)
+        else:
+            self._host.warn(f"nothing is completed while typing: {error.message}")
 
 
 def _request(context: Context, settings: InlineSettings, able: Able) -> Request:

@@ -1,7 +1,8 @@
 """For how long nobody is asked after a failure. Pure: the time is an argument.
 
-A failure while typing is nobody's news: it is logged once, and told by `ai/health`. Asking again at
-every keystroke would make a rate limit last, and nothing that lacks a key gets one by that.
+A failure while typing is logged once, and told by `ai/health`; the user is told of it, once, where
+it lasts until somebody does something. Asking again at every keystroke would make a rate limit
+last, and nothing that lacks a key gets one by that.
 """
 
 from providers.errors import ErrorKind, ProviderError
@@ -25,6 +26,10 @@ _NEEDS_A_PERSON: frozenset[ErrorKind] = frozenset(
 _NEEDS_TIME: frozenset[ErrorKind] = frozenset({"rateLimit", "overloaded", "circuitOpen"})
 _PASSING: frozenset[ErrorKind] = frozenset({"contentFilter", "contextLength"})
 """They say something about one text, not about the service."""
+
+
+TOLD = _NEEDS_A_PERSON - {"invalidRequest"}
+"""What a user is told: nothing will be completed before a key, a name or an amount is another."""
 
 
 class Silence:

@@ -318,3 +318,22 @@ async def test_stderr_is_silent_in_an_ordinary_session(tmp_path: Path, service: 
         await sidecar.call("shutdown")
         sidecar.notify("exit")
         assert await sidecar.exit_code() == 0
+
+
+@pytest.mark.asyncio
+async def test_a_picked_model_counts_for_the_request_right_behind_it(
+    tmp_path: Path, service: RawServer
+) -> None:
+    """Both in one write, right after `initialize`: nothing of either is loaded then."""
+    async with Sidecar(tmp_path, options=options(service)) as sidecar:
+        pick = {"command": "aiSidecar.selectModel", "arguments": [{"model": "up/picked"}]}
+        messages = [
+            {"id": 1, "method": "workspace/executeCommand", "params": pick},
+            {"id": 2, "method": "ai/stream", "params": {"prompt": "Hi"}},
+        ]
+        bodies = [json.dumps({"jsonrpc": "2.0", **each}).encode() for each in messages]
+        sidecar.write(b"".join(map(frame, bodies)))
+        answers = {each["id"]: each for each in [await sidecar.read(), await sidecar.read()]}
+        assert answers[1]["result"] is None and answers[2]["result"]["text"] == "ok"
+        (request,) = service.requests
+        assert json.loads(request.body)["model"] == "picked"

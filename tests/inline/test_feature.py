@@ -406,7 +406,9 @@ async def test_a_new_configuration_ends_the_silence(tmp_path: Path, asked: Asked
     asked.answer = fail
     async with Typist(tmp_path) as editor:
         editor.open("x = |")
-        assert await editor.shown() is None
+        told, answer = await editor.until_answer(editor.ask())
+        assert answer["result"] == {"items": []}
+        assert [m["method"] for m in told] == ["window/showMessage"]
         asked.answer = lambda request: "1"
         assert await editor.shown() is None
         assert editor.session is not None

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from providers.errors import Authentication
+from providers.errors import Authentication, NotConfigured, ProviderError, Quota, TimedOut
 from providers.registry import KINDS
 from tests.inline.conftest import Asked
-from tests.inline.typist import Typist
+from tests.inline.typist import Typist, options
 from tests.sidecar import scripted
 
 STATUS = {"experimental": {"aiSidecar": {"status": True}}}
@@ -25,6 +25,35 @@ async def test_nothing_that_git_ignores_is_sent(tmp_path: Path, asked: Asked) ->
         assert asked.requests == []
         editor.open("x = |", uri=(tmp_path / "open.py").as_uri())
         assert await editor.shown(kind=1) == "done"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", [Authentication, NotConfigured, Quota, TimedOut])
+async def test_what_only_a_person_can_mend_is_told_once(
+    tmp_path: Path, script: Any, kind: type[ProviderError]
+) -> None:
+    """Invoked each time, as nobody is asked for a while after a failure."""
+
+    async def fails(request: Any):
+        raise kind("why it fails")
+        yield
+
+    script["default"] = fails
+    retries = {**options(), "retry": {"attempts": 1}}
+    async with Typist(tmp_path, options=retries) as editor:
+        editor.open("x = |")
+        told = []
+        for works in (False, False, True, False):
+            script["default"] = scripted.says(["1"]) if works else fails
+            editor.type("y")
+            before, _ = await editor.until_answer(editor.ask(kind=1))
+            told.append([m["params"] for m in before if m["method"] == "window/showMessage"])
+        if kind is TimedOut:
+            assert told == [[], [], [], []]
+        else:
+            first, *rest = told
+            assert first[0]["type"] == 2 and "why it fails" in first[0]["message"]
+            assert rest == [[], [], first]
 
 
 def starting(default: str, **inline: Any) -> dict[str, Any]:
@@ -93,7 +122,8 @@ async def test_it_is_no_way_out_either(
     given = {**starting("scripted"), "fallback": {"chain": ["claude-code"]}}
     async with Typist(tmp_path, options=given) as editor:
         editor.open("x = |")
-        assert await editor.shown(kind=1) is None
+        told, answer = await editor.until_answer(editor.ask(kind=1))
+        assert answer["result"] == {"items": []} and len(told) == 1
         assert len(asked) == 1
 
 
