@@ -117,6 +117,10 @@ class AiProvider(ABC):
         """Return where its key comes from ("env OPENAI_API_KEY"), never the key."""
         return None
 
+    def works_as_it_is(self) -> bool:
+        """Say whether it answers though nobody configured it. A look at the disk, no more."""
+        return False
+
     async def recover(self, error: ResponseError) -> bool:
         """Say whether, after `error`, the same request is worth sending again at once.
 

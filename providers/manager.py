@@ -277,6 +277,8 @@ class ProviderManager:
             if state.configured or name in self._config.providers:
                 state.config_error = error.message
             return state
+        if state.is_default and not state.configured:
+            state.configured = provider.works_as_it_is()
         state.base_url = provider.base_url
         state.capabilities = provider.capabilities()
         state.key_source = provider.key_source()

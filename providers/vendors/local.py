@@ -50,6 +50,9 @@ class LocalProvider(HttpProvider):
         """The child process's keeper; None where `baseUrl` names another server."""
         return self._server
 
+    def works_as_it_is(self) -> bool:
+        return self._server is not None and self._server.state().problem is None
+
     def dialect_for(self, request: ChatRequest | CompletionRequest) -> Dialect:
         if self._server is not None and request.model not in ("", self.model):
             raise ModelNotFound(f"the local model is `{self.model}`, there is no `{request.model}`")

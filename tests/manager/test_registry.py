@@ -1,11 +1,15 @@
 """Which providers there are, which are configured, and which may not be used."""
 
+from pathlib import Path
+
 import pytest
 
 from providers.errors import NotConfigured, ProviderNotFound
 from providers.manager import ProviderManager
 from providers.policy.router import Target
 from providers.settings import ProvidersConfig, ProviderSettings
+from providers.vendors import local_server
+from providers.vendors.local_weights import Weights
 from tests.manager.scripted import ask, gather
 
 pytestmark = pytest.mark.asyncio
@@ -19,6 +23,28 @@ async def test_without_configuration_the_embedded_model_answers() -> None:
     made = manager(ProvidersConfig())
     assert made.stream(ask(), Target()).provider == "local"
     assert [s.id for s in made.providers() if s.is_default] == ["local"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_the_embedded_model_counts_as_configured_where_it_would_answer(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "weights.gguf"
+    weights.touch()
+
+    def find(*_: object, **__: object) -> Weights:
+        if not there:
+            raise NotConfigured("the weights are not installed")
+        return Weights(weights, "installed")
+
+    monkeypatch.setattr(local_server, "find_weights", find)
+    monkeypatch.setattr(local_server, "_require_runtime", lambda: None)
+    alone = ProviderManager(ProvidersConfig(), environ={})
+    beside = ProviderManager(ProvidersConfig(), environ={"OPENAI_API_KEY": "sk-0123456789"})
+    assert [s.configured for s in alone.providers() if s.id == "local"] == [there]
+    assert [s.configured for s in beside.providers() if s.id == "local"] == [False]
+    await alone.aclose()
+    await beside.aclose()
 
 
 async def test_the_first_configured_is_that_of_the_first_row() -> None:
