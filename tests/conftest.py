@@ -5,8 +5,13 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes says more of the machine's load than of the code.
+settings.register_profile("ours", deadline=None)
+settings.load_profile("ours")
 
 
 def shared_folder() -> Path | None:

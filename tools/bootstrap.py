@@ -65,7 +65,10 @@ def install_with_uv(uv: str, environment: Path, wanted: list[str]) -> None:
     settings.pop("VIRTUAL_ENV", None)
     if not python.exists():
         run([uv, "venv", "--quiet", "--python", sys.executable, str(environment)], settings)
-    tell("installing ai-sidecar with the local model (about 150 MB the first time) …")
+    if python.with_name(f"ai-sidecar{python.suffix}").exists():
+        tell("installing what is missing (a few minutes at most; what is there is kept) …")
+    else:
+        tell("installing ai-sidecar with the local model (about 150 MB the first time) …")
     # `uv sync` would download from the hosts that the lock names; through a requirements file the
     # same versions and hashes come from whatever index is configured here.
     locked = environment / "locked-requirements.txt"

@@ -40,8 +40,9 @@ def export(commit: str, folder: Path) -> None:
     archive = subprocess.run(
         ["git", "archive", "--format=tar", commit], cwd=ROOT, check=True, capture_output=True
     )
+    filters = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from 3.11.4 on
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-        files.extractall(folder, filter="data")
+        files.extractall(folder, **filters)
 
 
 def version_of(tree: Path, tag: str | None) -> str:

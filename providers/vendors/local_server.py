@@ -147,7 +147,8 @@ class LocalServer:
         if (starting := self._starting) is not None:
             starting.cancel()
             with contextlib.suppress(asyncio.CancelledError, ProviderError):
-                await starting
+                # One that is done has perhaps not been told of: its child is ours to end.
+                self._running = await starting
         running, self._running = self._running, None
         if running is not None:
             await _end(running.process)

@@ -91,7 +91,7 @@ def test_signature_is_botocores(
 segment = st.text("abcXYZ019-_.~%:@!$&'()*+,;= é", max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     path=st.lists(segment, max_size=4),
     header=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20),

@@ -85,7 +85,7 @@ def leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, 
 
 
 @given(garbage, garbage)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_nothing_that_is_json_ends_the_process(options: object, workspace: object):
     store = ConfigStore({}, NO_FILE)
     store.set_initialization_options(options)
@@ -97,7 +97,7 @@ def test_nothing_that_is_json_ends_the_process(options: object, workspace: objec
 
 
 @given(good, good)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_stronger_layer_wins_leaf_by_leaf(weak: dict[str, Any], strong: dict[str, Any]):
     below, above = clean(weak), clean(strong)
     assert leaves(merge(below, above)) == leaves(below) | leaves(above)
@@ -106,7 +106,7 @@ def test_the_stronger_layer_wins_leaf_by_leaf(weak: dict[str, Any], strong: dict
 
 
 @given(good, good, good)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_it_does_not_matter_which_layers_are_merged_first(a: Any, b: Any, c: Any):
     x, y, z = clean(a), clean(b), clean(c)
     assert merge(merge(x, y), z) == merge(x, merge(y, z))
@@ -123,7 +123,7 @@ def copy(data: Any) -> Any:
 
 
 @given(good, st.sampled_from(["timeouts", "providers.openai", "inline", ""]), garbage)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_an_unknown_key_never_affects_another(right: dict[str, Any], where: str, bad: object):
     right, steps = copy(right), where.split(".") if where else []
     tables = [right, copy(right)]
@@ -144,7 +144,7 @@ def paths(data: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 
 @given(good.filter(paths), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_bad_value_never_affects_another_key(right: dict[str, Any], data: st.DataObject):
     path = data.draw(st.sampled_from(paths(right)))
     without, broken = copy(right), copy(right)
@@ -163,7 +163,7 @@ def test_a_bad_value_never_affects_another_key(right: dict[str, Any], data: st.D
 
 
 @given(good)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_built_says_what_was_written(data: dict[str, Any]):
     built = msgspec.to_builtins(build(clean(data)))
     expected = msgspec.to_builtins(msgspec.convert(data, Config))

@@ -32,7 +32,7 @@ def test_every_seed_holds_the_laws(name: str) -> None:
 def test_laws_hold_for_inputs_at_random(name: str) -> None:
     target = targets.load(name)
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
     @given(st.integers(0, 255), st.binary(max_size=60))
     def check(kind: int, data: bytes) -> None:
         target.check(bytes([kind]) + data)

@@ -112,7 +112,7 @@ async def test_any_byte_changed(client: HttpClient, serve: Serve) -> None:
 pieces = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(pieces, st.lists(st.integers(0, 3000), max_size=20), st.booleans())
 def test_any_pieces_any_cuts(parts: list[bytes], cuts: list[int], sized: bool) -> None:
     """What is read is what was sent, however it is cut into writes; the connection stays."""

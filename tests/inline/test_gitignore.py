@@ -96,7 +96,7 @@ def test_each_rule_means_what_it_means_to_git(rule: str, tree: Path) -> None:
 LINES = st.lists(st.sampled_from(RULES), max_size=4)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(LINES, LINES, LINES)
 def test_files_of_rules_mean_together_what_they_mean_to_git(
     tree: Path, upper: list[str], nested: list[str], exclude: list[str]
@@ -105,7 +105,7 @@ def test_files_of_rules_mean_together_what_they_mean_to_git(
     assert by_us(tree) == by_git(tree)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(st.sampled_from("ab*?[]!/\\-. #xyz"), max_size=8))
 def test_any_rule_means_what_it_means_to_git(tree: Path, rule: str) -> None:
     write(tree, [rule], [], [])

@@ -19,6 +19,7 @@ SECRET = mark("log", "key")
 def file(tmp_path: Path) -> Iterator[Path]:
     root = logging.getLogger()
     before = (list(root.handlers), root.level, sys.excepthook, threading.excepthook)
+    foreign = [(logger, logger.level) for logger in map(logging.getLogger, log._FOREIGN)]
     Redactor().learn(SECRET)
     log.configure("trace", str(tmp_path / "log"))
     yield tmp_path / "log"
@@ -27,7 +28,8 @@ def file(tmp_path: Path) -> Iterator[Path]:
         root.removeHandler(handler)
     for handler in before[0]:
         root.addHandler(handler)
-    root.setLevel(before[1])
+    for logger, level in [(root, before[1]), *foreign]:
+        logger.setLevel(level)
     sys.excepthook, threading.excepthook = before[2], before[3]
 
 

@@ -77,7 +77,7 @@ def test_whole_and_byte_by_byte() -> None:
     assert decoded([b"", STREAM, b""]) == FRAMES
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
 def test_any_cut(places: list[int]) -> None:
     edges = [0, *sorted(places), len(STREAM)]
@@ -195,7 +195,7 @@ def test_headers_that_are_not_the_format(head: bytes) -> None:
         EventStreamDecoder().feed(framed(head, b""))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(

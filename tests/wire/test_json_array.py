@@ -59,7 +59,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.dictionaries(st.text(max_size=4), json_values, max_size=4), max_size=6),
     st.sampled_from(SEPARATORS),
