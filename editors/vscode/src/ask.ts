@@ -13,6 +13,8 @@ export class Ask implements vscode.Disposable {
   readonly view: AskView;
   private turns: Turn[] = [];
   private context: Context | undefined;
+  /** The page is to have the focus, and has not said that it has: a page that is only being made hears nothing. */
+  private focusing = false;
   private running: vscode.CancellationTokenSource | undefined;
 
   constructor(
@@ -32,6 +34,7 @@ export class Ask implements vscode.Disposable {
     this.context = selection() ?? this.context;
     await this.view.reveal();
     this.show();
+    this.focusing = true;
     this.view.post({ type: 'focus' });
   }
 
@@ -118,7 +121,12 @@ export class Ask implements vscode.Disposable {
   private fromView(message: FromView): void {
     switch (message.type) {
       case 'ready':
-        return this.show();
+        this.show();
+        if (this.focusing) this.view.post({ type: 'focus' });
+        return;
+      case 'focused':
+        this.focusing = false;
+        return;
       case 'ask':
         return void this.question(message.text, this.context);
       case 'stop':

@@ -10,6 +10,7 @@ export type ToView =
 
 export type FromView =
   | { type: 'ready' }
+  | { type: 'focused' }
   | { type: 'ask'; text: string }
   | { type: 'stop' }
   | { type: 'dropContext' }

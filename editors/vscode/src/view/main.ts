@@ -47,6 +47,7 @@ window.addEventListener('message', ({ data }: MessageEvent<ToView>) => {
     }
     case 'focus':
       question.focus();
+      api.postMessage({ type: 'focused' });
   }
 });
 
