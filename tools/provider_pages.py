@@ -1,6 +1,8 @@
 """Make the tables of providers: the README's, `docs/providers/README.md`, and one block per page.
 
-    python tools/provider_pages.py          writes them; tests/tidy compares them with what is there
+    .venv/bin/python tools/provider_pages.py    writes them; tests/tidy compares them
+
+Run for a kind that is new, it says what is missing, and begins the kind's page.
 
 Nothing in a table is a promise by hand: which field of a request is sent, refused or left out is
 found by building requests, addresses and headers are asked of the providers themselves. Names for
@@ -9,6 +11,7 @@ people and remarks are in `provider_services.toml`.
 
 import asyncio
 import re
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -395,12 +398,63 @@ def _with_block(name: str, block: str) -> str:
     return pattern.sub(lambda _: BEGIN + block + END, text)
 
 
+# --- a kind that is new -------------------------------------------------------------------------
+
+_SKELETON = """# {service} (`{kind}`)
+
+```toml
+[providers.{kind}]
+apiKey = {{ env = "{variable}" }}
+```
+
+{begin}{end}
+What of it is particular: say it here, with the pages of the service that it is from.
+"""
+
+
+def missing() -> list[str]:
+    """Return, one sentence each, what kinds and rows lack of each other."""
+    services = "tools/provider_services.toml"
+    found = [f"{services}: `{kind}` has no row" for kind in KINDS if kind not in SERVICES]
+    for kind, row in SERVICES.items():
+        wanted = ["service"] if kind in PRESETS else ["service", "formats"]
+        found += [f"{services}: [{kind}] has no `{name}`" for name in wanted if name not in row]
+        if kind not in KINDS:
+            found.append(f"providers/registry.py: KINDS has no `{kind}`, but {services} does")
+    table = "providers/auth/env.py: PROVIDER_ENV"
+    found += [f"{table} has no row for `{kind}`" for kind in KINDS if kind not in PROVIDER_ENV]
+    return found
+
+
+def begin_pages() -> list[Path]:
+    """Make the pages that are not there, tables empty; return them."""
+    made: list[Path] = []
+    for kind, row in SERVICES.items():
+        page = PAGES / page_of(kind)
+        if not page.exists():
+            variable = next(iter(PROVIDER_ENV[kind].keys), "NAME")
+            text = _SKELETON.format(
+                kind=kind, service=row["service"], variable=variable, begin=BEGIN, end=END
+            )
+            page.write_text(text, "utf-8")
+            made.append(page)
+    return made
+
+
 def main() -> None:
-    """Write what is not as it should be."""
-    assert set(SERVICES) == set(KINDS), set(SERVICES) ^ set(KINDS)
-    for path, text in files().items():
-        if not path.exists() or path.read_text("utf-8") != text:
+    """Write what is not as it should be. Exits with what is missing."""
+    if lacks := missing():
+        sys.exit("\n".join(lacks))
+    begun = begin_pages()
+    try:
+        made = files()
+    except ValueError as problem:
+        sys.exit(str(problem))
+    for path, text in made.items():
+        if path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
+    for page in begun:
+        sys.stdout.write(f"begun, to be written: {page.relative_to(ROOT).as_posix()}\n")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from providers.auth.env import PROVIDER_ENV
+from providers.auth.env import PROVIDER_ENV, EnvNames
 from providers.catalog.presets import PRESETS
 from providers.registry import KINDS
 from sidecar.config.clean import Cleaner
@@ -43,6 +43,24 @@ def test_every_kind_has_its_page() -> None:
     assert set(PAGES.SERVICES) == set(KINDS)
     pages = {path.stem for path in (DOCS / "providers").glob("*.md")} - {"README", "presets"}
     assert pages == set(KINDS) - set(PRESETS)
+
+
+def test_what_a_new_kind_lacks_is_said_and_its_page_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert PAGES.missing() == []
+    monkeypatch.setitem(KINDS, "newco", "providers.vendors.groq:Groq")
+    assert [line.partition(":")[0] for line in PAGES.missing()] == [
+        "tools/provider_services.toml",
+        "providers/auth/env.py",
+    ]
+    monkeypatch.setitem(PAGES.SERVICES, "newco", {"service": "Newco", "formats": "its own"})
+    monkeypatch.setitem(PROVIDER_ENV, "newco", EnvNames(keys=("NEWCO_API_KEY",)))
+    monkeypatch.setattr(PAGES, "PAGES", tmp_path)
+    assert PAGES.missing() == [] and tmp_path / "newco.md" in PAGES.begin_pages()
+    block = PAGES._with_block("newco.md", PAGES.block_of(PAGES.facts_of("newco")))
+    assert "| environment | `NEWCO_API_KEY` (`apiKey`) |" in block
+    assert PAGES.begin_pages() == []
 
 
 def test_what_is_not_done_says_why_and_is_not_half_there() -> None:
