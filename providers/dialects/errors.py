@@ -1,7 +1,7 @@
 """Which error an answer or an error event is: one table for all services.
 
-The wire contract ("Status to kind") decides by status. Where it leaves a choice, the service's own
-code or type decides, and where there is none, its known wording. Nothing here reads a socket; the
+The kinds are those of docs/protocol.md, "Errors". The status decides; where it leaves a choice, the
+service's own code or type decides, and where there is none, its known wording. Nothing here reads a socket; the
 clock is an argument.
 """
 
@@ -80,10 +80,11 @@ _NAMES: dict[ErrorClass, str] = {
         overloadederror overloaded engineoverloaded engineoverloadederror
         serveroverloaded serverisoverloaded modeloverloaded slowdown unavailable
         unavailableerror serviceunavailable serviceunavailableerror
-        serviceunavailableexception modelnotreadyexception capacityexceeded
+        serviceunavailableexception modelnotreadyexception capacityexceeded overcapacity
     """,
     RequestTimeout: """
         timeout timeouterror requesttimeout deadlineexceeded modeltimeoutexception
+        vectorstoretimeout
     """,
     ServerFailed: """
         servererror internalservererror internalservererrorexception
@@ -94,9 +95,13 @@ _NAMES: dict[ErrorClass, str] = {
         invalidrequesterror badrequesterror badrequest invalidargument invalidvalue
         validationexception failedprecondition requesttoolarge notfounderror notfound
         tooluseerror toolusefailed unprocessableentity
+        invalidprompt invalidimage invalidimageformat invalidbase64image invalidimageurl
+        invalidimagemode unsupportedimagemediatype imagetoolarge imagetoosmall imageparseerror
+        imagefiletoolarge imagefilenotfound emptyimagefile failedtodownloadimage
     """,
 }
-"""Codes and types in lower case, letters and digits only. Numbers are those of Z.ai."""
+"""Codes and types in lower case, letters and digits only. Numbers are those of Z.ai; the codes of
+images and prompts are those of a failed answer (API reference of Responses, `error.code`)."""
 
 BY_NAME: dict[str, ErrorClass] = {
     name: error for error, names in _NAMES.items() for name in names.split()
@@ -167,6 +172,9 @@ _ABOUT_MAX_TOKENS = re.compile(
 )
 """A request for too long an answer speaks of context windows, too, and is a plain 400."""
 
+_FLEX_CAPACITY = 498
+"""Groq: the flex tier has no capacity left, ask again later (console.groq.com/docs/errors)."""
+
 _REQUEST_ID_HEADERS = (
     "x-request-id",
     "request-id",
@@ -199,7 +207,7 @@ def classify(
     text = message or (words[0] if words else "") or "no reason given"
     found = error(text, status=status, retry_after=retry_after, request_id=request_id)
     if status == 409:
-        found.retryable = True  # the wire contract: 409 is retried
+        found.retryable = True  # another request was in the way, for a moment
     return found
 
 
@@ -256,6 +264,8 @@ def _class_of(status: int | None, message: str, names: list[str]) -> ErrorClass:
         return by_name
     if status >= 500:
         return specific or BY_STATUS.get(status, ServerFailed)
+    if status == _FLEX_CAPACITY and (by_name is Overloaded or "capacity" in message.lower()):
+        return Overloaded
     plain = BY_STATUS.get(status, InvalidRequest)
     if status not in REFINED_STATUS:
         return plain

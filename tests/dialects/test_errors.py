@@ -235,12 +235,57 @@ def test_what_openrouter_passes_on_is_read() -> None:
         ({"error": {"message": "prompt is too long", "type": "invalid_request_error"}},
          "contextLength", None),
         ({"error": "something odd"}, "server", None),
+        ({"code": "invalid_prompt", "message": "m"}, "invalidRequest", None),
+        ({"code": "invalid_prompt", "message": "flagged as potentially violating our usage policy"},
+         "contentFilter", None),
+        ({"code": "image_content_policy_violation", "message": "m"}, "contentFilter", None),
+        ({"code": "vector_store_timeout", "message": "m"}, "timeout", None),
+        # Groq: its flex tier is full, in a stream by code or by the status that it gives
+        ({"error": {"message": "m", "type": "over_capacity"}}, "overloaded", None),
+        ({"error": {"message": "m", "code": "over_capacity", "status_code": 498}}, "overloaded",
+         498),
         ({"message": "slow", "__type": "com.amazon#ThrottlingException"}, "rateLimit", None),
     ],
 )  # fmt: skip
 def test_error_events_keep_their_own_kind(event: Any, kind: str, status: int | None) -> None:
     error = error_of_event(event)
     assert (error.kind, error.status) == (kind, status)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_base64_image",
+        "invalid_image_url",
+        "image_too_large",
+        "image_too_small",
+        "image_parse_error",
+        "invalid_image_mode",
+        "image_file_too_large",
+        "unsupported_image_media_type",
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_file_not_found",
+    ],
+)
+def test_an_image_that_is_refused_is_not_sent_again(code: str) -> None:
+    error = error_of_event({"code": code, "message": "The image cannot be used."})
+    assert (error.kind, error.retryable) == ("invalidRequest", False)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "retryable"),
+    [
+        (openai("Try again later", "capacity_exceeded"), "overloaded", True),
+        (openai("Flex tier capacity exceeded, please try again later"), "overloaded", True),
+        (openai("Token expired"), "invalidRequest", False),
+    ],
+)
+def test_a_full_flex_tier_is_told_apart(body: Any, kind: str, retryable: bool) -> None:
+    error = answer(498, body)
+    assert (error.kind, error.retryable, error.status) == (kind, retryable, 498)
 
 
 def test_names_of_aws_come_in_a_header() -> None:

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.dialects.openai_responses import OpenAiResponses
-from providers.errors import Malformed, Quota, RateLimited, ServerFailed, Truncated, Unsupported
+from providers.errors import (
+    InvalidRequest,
+    Malformed,
+    Quota,
+    RateLimited,
+    ServerFailed,
+    Truncated,
+    Unsupported,
+)
 from providers.types import (
     ChatRequest,
     Citation,
@@ -308,6 +316,8 @@ def test_incomplete(reason: str, finish: Any) -> None:
         (ev("failed", response={"status": "failed", "error": {"code": "server_error",
                                                               "message": "m"}}), ServerFailed),
         (ev("failed", error={"code": "rate_limit_exceeded", "message": "m"}), RateLimited),
+        (ev("failed", response={"status": "failed", "error": {"code": "invalid_image_url",
+                                                              "message": "m"}}), InvalidRequest),
         (ev("failed", response={"status": "failed", "error": None}), ServerFailed),
         (completed(status="failed", error={"code": "rate_limit_exceeded", "message": "m"}),
          RateLimited),
