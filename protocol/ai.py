@@ -1,11 +1,13 @@
 """The params, results, progress values and error data of the `ai/*` methods.
 
-One struct per type of the wire contract. Field names are snake_case here and
+One struct per type of docs/protocol.md. Field names are snake_case here and
 camelCase on the wire. Optional results are left out of the JSON when absent;
 a field that is ``null`` on the wire says so in its type.
 
-A request's unknown fields are ignored by msgspec; `sidecar.from_wire` logs them
-once per name.
+A request's unknown fields are ignored by msgspec; `sidecar.unknown_fields` logs
+them once per name.
+
+Longer than other files, because it is the one page of all that an editor sees.
 """
 
 from typing import Any, Literal

@@ -15,7 +15,7 @@ from providers.errors import NotConfigured, ProviderNotFound
 from providers.settings import ProvidersConfig, ProviderSettings
 from providers.vendors.context import ProviderContext
 
-# kind -> module:class. The order is that of "first configured" in the wire contract.
+# kind -> module:class. The order is that in which one is chosen where no default is set.
 KINDS: dict[str, str] = {
     "openai": "providers.vendors.openai:OpenAi",
     "azure": "providers.vendors.azure:Azure",

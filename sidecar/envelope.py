@@ -1,6 +1,6 @@
 """From the bytes of one message to its envelope, or to the error that must be answered.
 
-Loaded before `initialize` is answered: msgspec and the contract's types only.
+Loaded before `initialize` is answered: msgspec and `protocol`'s types only.
 """
 
 import re

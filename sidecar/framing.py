@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 MAX_FRAME = 64 * 1024 * 1024
-"""Largest body, in bytes; a larger one is refused, not buffered (the wire contract's limit)."""
+"""Largest body, in bytes; a larger one is refused, not buffered (docs/protocol.md)."""
 
 _MAX_LINE = 8192  # a header line longer than this is garbage; only its tail can still matter
 _TAIL = 64  # longer than "Content-Length: " with 20 digits

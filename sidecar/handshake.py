@@ -1,4 +1,4 @@
-"""Answers `initialize` before anything heavy is imported: msgspec and the contract's types only.
+"""Answers `initialize` before anything heavy is imported: msgspec and `protocol`'s types only.
 
 The answer is a function of a few client capabilities, so it needs neither pygls nor a provider;
 `sidecar.server` replays the request into pygls afterwards, and a test compares the two answers.
@@ -149,7 +149,7 @@ def _text_document_sync(params: Any) -> dict[str, Any]:
 
 
 def our_capability() -> dict[str, Any]:
-    """Return what the wire contract promises under `experimental.aiSidecar`."""
+    """Return what is promised under `experimental.aiSidecar` (docs/protocol.md, "Starting it")."""
     return {
         "version": VERSION,
         "methods": list(METHODS),

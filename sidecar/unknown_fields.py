@@ -1,4 +1,4 @@
-"""Notices fields of a request that the contract does not know: ignored, but likely misspelled."""
+"""Notices fields of a request that the protocol does not know: ignored, but likely misspelled."""
 
 import logging
 

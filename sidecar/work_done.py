@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 REPORT_SECONDS = 0.25
-"""Between two reports: the wire contract's four a second."""
+"""Between two reports: four a second is what a person can follow."""
 
 
 class Sender(Protocol):

@@ -6,7 +6,7 @@ Run for a kind that is new, it says what is missing, and begins the kind's page.
 
 Nothing in a table is a promise by hand: which field of a request is sent, refused or left out is
 found by building requests, addresses and headers are asked of the providers themselves. Names for
-people and remarks are in `provider_services.toml`.
+people and remarks are in `provider_services.toml`. Long, because a third of it is text of pages.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ def _ask(model: str, *extra: Image, **options: Any) -> ChatRequest:
 
 
 class Field(NamedTuple):
-    """A field of a request: how the wire contract calls it, and a request with and without it."""
+    """A field of a request: how the protocol calls it, and a request with and without it."""
 
     name: str
     having: Callable[[str], Request]

@@ -5,8 +5,8 @@ kind, its place among the kinds, its environment variables and its provider come
 (`providers.registry`, `providers.auth.env`, `providers.vendors.preset`). Plain data: nothing here
 may import a dialect or a vendor.
 
-Addresses and variables are those of the services' own documentation; where the ported program has
-the service, its address is taken.
+Addresses and variables are those of the services' own documentation; where a service names
+several, the one that the port's origin uses (docs/parity.md).
 """
 
 from typing import Any, NamedTuple
@@ -29,10 +29,10 @@ class Preset(NamedTuple):
     keys: tuple[str, ...] = ()
     others_key: bool = False
     base_url_env: tuple[str, ...] = ()
-    profile: dict[str, Any] = {}  # noqa: RUF012  # never written to
+    profile: dict[str, Any] = {}  # noqa: RUF012 (never written to)
     patterns: tuple[tuple[str, dict[str, Any]], ...] = ()
     fim: str = ""
-    fim_profile: dict[str, Any] = {}  # noqa: RUF012
+    fim_profile: dict[str, Any] = {}  # noqa: RUF012 (never written to)
     models: str = "/models"
     keyless: bool = False
 

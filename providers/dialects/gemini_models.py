@@ -2,7 +2,7 @@
 
 Three generations differ: Gemini 3 takes a level, 2.5 a budget of tokens (2.5 Pro always thinks),
 and the rest neither by itself. Knows nothing of requests on the wire but `thinkingConfig`.
-Source: ai.google.dev/gemini-api/docs/thinking, and the recorded behaviour of the ported program.
+Source: ai.google.dev/gemini-api/docs/thinking, and the recordings of docs/parity.md.
 """
 
 import re

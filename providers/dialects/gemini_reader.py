@@ -248,7 +248,7 @@ class GeminiReader(Reader):
         self._flush(out)
         index, name = self._calls, call.name or ""
         self._calls += 1
-        # An id as the ported program makes it: the same for the same answer, one per call.
+        # An id as the port's origin makes it: the same for the same answer, one per call.
         identity = call.id or f"{name}-{index}"
         if call.will_continue or call.partial_args:
             self._partial = PartialCall(index)

@@ -1,7 +1,7 @@
 """From a request to Gemini's body: contents, tools, generation configuration.
 
 Pure. Source: ai.google.dev/api/generate-content and the Vertex reference of the same method; where
-they leave a choice, what the ported program sends.
+they leave a choice, what the port's origin sends (docs/parity.md).
 """
 
 from typing import Any, Literal

@@ -87,7 +87,7 @@ class RetryPolicy:
 
 
 def may_retry(error: ProviderError) -> bool:
-    """Say whether the same request may be sent again to the same place (contract, "Retried")."""
+    """Say whether the same request may be sent there again (docs/protocol.md, "Errors")."""
     if isinstance(error, RefusedLocally):
         return False
     if isinstance(error, ConnectFailed):

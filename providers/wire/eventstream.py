@@ -18,7 +18,7 @@ import msgspec
 from providers.errors import Malformed
 
 MESSAGE_LIMIT = 16 * 1024 * 1024
-"""Bytes of one message (wire contract, "Errors": a stream event over 16 MiB is refused)."""
+"""Bytes of one message (a larger event is `malformedStream`: docs/protocol.md, "Errors")."""
 
 HEADERS_LIMIT = 128 * 1024
 """Bytes of one message's headers (the encoding's own limit)."""

@@ -14,7 +14,7 @@ import re
 from providers.errors import Malformed
 
 ELEMENT_LIMIT = 16 * 1024 * 1024
-"""Bytes of one element (wire contract, "Errors": a stream event over 16 MiB is refused)."""
+"""Bytes of one element (a larger event is `malformedStream`: docs/protocol.md, "Errors")."""
 
 _BOM = b"\xef\xbb\xbf"
 _PREFIX = b"data:"

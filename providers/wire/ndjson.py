@@ -7,7 +7,7 @@ does not look inside a line.
 from providers.errors import Malformed
 
 LINE_LIMIT = 16 * 1024 * 1024
-"""Bytes of one line (wire contract, "Errors": a stream event over 16 MiB is refused)."""
+"""Bytes of one line (a larger event is `malformedStream`: docs/protocol.md, "Errors")."""
 
 
 class NdjsonDecoder:

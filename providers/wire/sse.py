@@ -10,7 +10,7 @@ Bytes are searched for as numbers: `13 in chunk` is ten times as fast as `b"\\r"
 from providers.errors import Malformed
 
 EVENT_LIMIT = 16 * 1024 * 1024
-"""Bytes of one event (wire contract, "Errors": a stream event over 16 MiB is refused)."""
+"""Bytes of one event (a larger event is `malformedStream`: docs/protocol.md, "Errors")."""
 
 FOREIGN_LIMIT = 64 * 1024
 """Bytes kept of a body that is no event stream: enough for any error document."""

@@ -1,6 +1,6 @@
 """`ai-sidecar ask`: one question, its answer streamed to the terminal.
 
-A client like any editor: it starts the sidecar as a process and speaks the contract to it, so what
+A client like any editor: it starts the sidecar as a process and speaks the protocol to it, so what
 works here works there, and `--trace` shows what an editor would see.
 """
 

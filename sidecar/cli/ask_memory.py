@@ -10,7 +10,7 @@ import platformdirs
 
 
 class Turn(msgspec.Struct):
-    """One message; `content` as the contract has it."""
+    """One message; `content` as in `protocol.ai`."""
 
     role: str
     content: str | list[dict[str, str]]

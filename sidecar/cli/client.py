@@ -1,6 +1,6 @@
 """A small asynchronous client of our own process: frames in, frames out.
 
-Speaks the contract as an editor would, so that `ask` goes the way an editor's request goes; tests
+Speaks the protocol as an editor would, so that `ask` goes the way an editor's request goes; tests
 use it too. It knows JSON-RPC framing and nothing of what the methods mean.
 """
 

@@ -23,7 +23,7 @@ class InlineSettings(Settings, frozen=True):
     debounce_ms: Annotated[int, Meta(ge=0, le=10_000)] = 150
     max_tokens: Count = 128
     languages: dict[str, bool] = {}  # noqa: RUF012 (msgspec copies it)
-    ignore: list[str] = []  # noqa: RUF012
+    ignore: list[str] = []  # noqa: RUF012 (msgspec copies it)
 
 
 class ActionSettings(Settings, frozen=True):

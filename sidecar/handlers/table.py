@@ -1,4 +1,4 @@
-"""The one list of handlers of `ai/*`. A test compares it with the contract's table of methods."""
+"""The one list of handlers of `ai/*`. A test compares it with `protocol.methods`."""
 
 from sidecar.handlers import (
     ai_complete,

@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.cli.client import RpcError, SidecarClient
 from tests.cli.ask_helpers import home_environment
-from tests.local.conftest import weights  # noqa: F401  # a fixture
+from tests.local.conftest import weights  # noqa: F401 (a fixture)
 
 URI = "file:///w/app.py"
 TEXT = "def add(a, b):\n    return a + b\n"
@@ -24,7 +24,7 @@ CAN = {
 
 @pytest.mark.slow
 @pytest.mark.asyncio
-async def test_an_edit_or_a_clear_error(weights: Any, tmp_path: Path) -> None:  # noqa: F811
+async def test_an_edit_or_a_clear_error(weights: Any, tmp_path: Path) -> None:  # noqa: F811 (the fixture)
     """A model this small seldom does what it is told; then nothing is edited, and that is said."""
     async with SidecarClient(env=home_environment(tmp_path)) as client:
         options = {"actions": {"maxTokens": 64, "contextTokens": 400}}

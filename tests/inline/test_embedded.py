@@ -8,7 +8,7 @@ import pytest
 
 from sidecar.cli.client import SidecarClient
 from tests.cli.ask_helpers import home_environment
-from tests.local.conftest import weights  # noqa: F401  # a fixture
+from tests.local.conftest import weights  # noqa: F401 (a fixture)
 
 HELD = (
     ("python", "a.py", "def fibonacci(n):\n    if n < 2:\n        return n\n    return ⎸\n"),
@@ -20,7 +20,7 @@ HELD = (
 
 
 @pytest.mark.asyncio
-async def test_five_languages(weights: Any, tmp_path: Path) -> None:  # noqa: F811
+async def test_five_languages(weights: Any, tmp_path: Path) -> None:  # noqa: F811 (the fixture)
     shown: dict[str, str] = {}
     async with SidecarClient(env=home_environment(tmp_path)) as client:
         options = {"inline": {"maxTokens": 24}}

@@ -33,7 +33,7 @@ def test_every_order_has_every_member_once(strategy: str, data: st.DataObject) -
     made = pool(strategy, *data.draw(st.lists(st.floats(0.1, 9), min_size=3, max_size=3)))
     for _ in range(data.draw(st.integers(1, 9))):
         chance = data.draw(st.floats(0, 1, exclude_max=True))
-        load = Load(lambda name: ord(name), lambda name: ord(name), lambda: chance)  # noqa: B023
+        load = Load(lambda name: ord(name), lambda name: ord(name), lambda: chance)  # noqa: B023 (used in its turn)
         assert sorted(m.provider for m in made.order(load)) == NAMES
 
 

@@ -143,3 +143,9 @@ def test_no_page_or_program_names_a_folder_of_one_machine() -> None:
         for match in folders.finditer(path.read_text("utf-8"))
     ]
     assert found == []
+
+
+def test_every_exception_to_the_rules_says_its_reason() -> None:
+    bare = re.compile(r"(?<!ruff: )noqa: [A-Z]+[0-9]+(, [A-Z]+[0-9]+)*$", re.MULTILINE)
+    found = [path for path in tracked("*.py") if bare.search(path.read_text("utf-8"))]
+    assert found == []

@@ -27,7 +27,7 @@ from providers.settings import ProvidersConfig
 from providers.types import ChatRequest, Message, Outcome, RetryNotice, Text, ToolDefinition
 from providers.vendors.local_server import LocalServer
 from providers.vendors.local_weights import Weights
-from tests.local.conftest import weights  # noqa: F401  # a fixture
+from tests.local.conftest import weights  # noqa: F401 (a fixture)
 from tests.vendors.talk import ask
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio]
@@ -67,7 +67,7 @@ async def streamed(manager: ProviderManager, name: str, **options: Any) -> tuple
 async def test_llama_cpp_speaks_our_formats(
     kind: str,
     api: str | None,
-    weights: Weights,  # noqa: F811
+    weights: Weights,  # noqa: F811 (the fixture)
 ) -> None:
     server = LocalServer()
     try:

@@ -17,14 +17,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from rich.console import Console  # noqa: E402
-from rich.terminal_theme import TerminalTheme  # noqa: E402
-from rich.text import Text  # noqa: E402
+from rich.console import Console  # noqa: E402 (after sys.path)
+from rich.terminal_theme import TerminalTheme  # noqa: E402 (after sys.path)
+from rich.text import Text  # noqa: E402 (after sys.path)
 
-from tests.contract import chat  # noqa: E402
-from tests.editors.neovim.nvim import init  # noqa: E402
-from tests.editors.neovim.terminal import Terminal  # noqa: E402
-from tests.http.server import RawServer, Recorded, Step  # noqa: E402
+from tests.contract import chat  # noqa: E402 (after sys.path)
+from tests.editors.neovim.nvim import init  # noqa: E402 (after sys.path)
+from tests.editors.neovim.terminal import Terminal  # noqa: E402 (after sys.path)
+from tests.http.server import RawServer, Recorded, Step  # noqa: E402 (after sys.path)
 
 COLUMNS, ROWS = 118, 28
 MODEL = "claude-sonnet-4-5"
