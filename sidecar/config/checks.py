@@ -1,4 +1,4 @@
-"""What only shows when all layers are together: names that must mean something."""
+"""What only shows when all layers are together: provider tables that make no provider."""
 
 from providers.auth.env import PROVIDER_ENV
 from providers.settings import ProviderSettings
@@ -17,10 +17,6 @@ def check(config: Config) -> list[ConfigProblem]:
         message = _provider(name, settings)
         if message is not None:
             problems.append(ConfigProblem(join("providers", name), message, _SOURCE, name))
-    for path, target in _targets(config):
-        message = _target(target, config)
-        if message is not None:
-            problems.append(ConfigProblem(path, message, _SOURCE))
     return problems
 
 
@@ -36,29 +32,3 @@ def _provider(name: str, settings: ProviderSettings) -> str | None:
     if kind == "azure" and settings.base_url is None:
         return "expected `endpoint`, as in https://NAME.openai.azure.com"
     return None
-
-
-def _targets(config: Config) -> list[tuple[str, str]]:
-    """Return everything that names a provider, or a provider and a model."""
-    found: list[tuple[str, str]] = []
-    if config.default is not None:
-        found.append(("default", config.default))
-    if config.inline.provider is not None:
-        found.append(("inline.provider", config.inline.provider))
-    if config.actions.provider is not None:
-        found.append(("actions.provider", config.actions.provider))
-    found += [(f"fallback.chain[{i}]", target) for i, target in enumerate(config.fallback.chain)]
-    found += [(join("limits", name), name) for name in config.limits]
-    for i, route in enumerate(config.routes):
-        members = [m if isinstance(m, str) else m.provider for m in route.providers]
-        found += [(f"routes[{i}].providers[{j}]", m) for j, m in enumerate(members)]
-    return found
-
-
-def _target(target: str, config: Config) -> str | None:
-    name = target.partition("/")[0]
-    if name in config.providers or name in PROVIDER_ENV:
-        return None
-    known = [*config.providers, *PROVIDER_ENV]
-    hint = nearest(name, known)
-    return 'expected a configured provider, or "provider/model"' + (f": {hint}" if hint else "")

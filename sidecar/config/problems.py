@@ -51,11 +51,14 @@ def join(path: str, key: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return "did you mean `…`?" for the one of `known` that is most like `word`, or ""."""
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return "did you mean `…`?" for the one of `known` that is most like `word`, or "".
+
+    `cutoff`: how like, from 0 to 1 (the same).
+    """
     from difflib import get_close_matches  # a right configuration never needs it
 
-    near = get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
+    near = get_close_matches(word[:80], list(known), n=1, cutoff=cutoff)
     return f"did you mean `{near[0]}`?" if near else ""
 
 

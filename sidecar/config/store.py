@@ -15,6 +15,7 @@ from sidecar.config.environment import environment_layer
 from sidecar.config.merge import build, merge
 from sidecar.config.model import Config
 from sidecar.config.problems import ConfigProblem
+from sidecar.config.references import mend
 from sidecar.config.user_file import Stamp, Unreadable, read_user_file, stamp, user_file_path
 from sidecar.config.workspace import restrict, without_plain_http
 
@@ -114,30 +115,35 @@ class ConfigStore:
             self._read_file()
         options = Cleaner("initializationOptions")
         given = without_plain_http(options.table(Config, self._options), self._file, options)
-        above = merge(self._file, given)
+        file = Cleaner(self._file_source)
+        names = merge(self._file, given).get("providers", {}).keys()
+        above = merge(mend(self._file, names, file), mend(given, names, options))
         environment, problems = environment_layer(self._environ, above)
-        problems = [*problems, *self._file_problems, *options.problems]
+        problems = [*problems, *self._file_problems, *file.problems, *options.problems]
         tree = merge(environment, above)
         if self._workspace:
             cleaner = Cleaner("workspace settings")
             workspace = cleaner.table(Config, self._workspace)
-            tree = merge(tree, restrict(workspace, build(tree), cleaner))
+            tree = merge(tree, mend(restrict(workspace, build(tree), cleaner), names, cleaner))
             problems += cleaner.problems
         config = build(tree)
         return config, problems + check(config)
+
+    @property
+    def _file_source(self) -> str:
+        return f"user file {self.user_file}"
 
     def _read_file(self) -> None:
         """Read the user file; one that is no TOML leaves in force what it said before."""
         path = self.user_file
         self._stamp = stamp(path)  # before reading: a change in between is then seen next time
-        source = f"user file {path}"
         try:
             content = read_user_file(path)
         except Unreadable as error:
             message = f"{error}; what it said before stays in force"
-            self._file_problems = [ConfigProblem(path.name, message, source)]
+            self._file_problems = [ConfigProblem(path.name, message, self._file_source)]
             return
-        cleaner = Cleaner(source)
+        cleaner = Cleaner(self._file_source)
         self._file = cleaner.table(Config, content)
         self._file_problems = cleaner.problems
 

@@ -178,3 +178,49 @@ def test_importing_the_configuration_imports_nothing_large():
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout == ""
+
+
+def test_a_name_that_means_nothing_leaves_what_a_weaker_layer_says(file: Path):
+    save(file, 'default = "v"\n[providers.v]\nkind = "mock"\n[fallback]\nchain = ["x/m", "v"]\n')
+    store = ConfigStore({}, file)
+    store.set_initialization_options(
+        {"default": "nope", "inline": {"provider": "nope"}, "fallback": {"chain": ["nope"]}}
+    )
+    config = store.config
+    assert (config.default, config.inline.provider) == ("v", None)
+    assert config.fallback.chain == ["v"]
+    assert [(p.path, p.source) for p in store.problems] == [
+        ("fallback.chain[0]", f"user file {file}"),
+        ("default", "initializationOptions"),
+        ("inline.provider", "initializationOptions"),
+        ("fallback.chain[0]", "initializationOptions"),
+    ]
+    store.set_workspace({"default": "gone/m"})
+    assert store.config.default == "v"
+    assert store.problems[-1].path == "default"
+    assert store.problems[-1].source == "workspace settings"
+
+
+def test_a_default_that_means_nothing_leaves_the_built_in_rule(file: Path):
+    store = ConfigStore({}, file)
+    store.set_initialization_options({"default": "nope", "providers": {"v": {"kind": "mock"}}})
+    assert store.config.default is None
+    (problem,) = store.problems
+    assert problem.message.endswith("`v` is configured")
+    store.set_initialization_options({"default": "opnai", "providers": {"v": {"kind": "mock"}}})
+    assert store.problems[0].message.endswith("did you mean `openai`?")
+
+
+def test_a_route_goes_on_with_the_members_that_there_are(file: Path):
+    store = ConfigStore({}, file)
+    store.set_initialization_options(
+        {
+            "routes": [
+                {"pattern": "a*", "providers": ["nope", {"provider": "groq", "weight": 2}]},
+                {"pattern": "b*", "providers": [{"provider": "nope"}]},
+            ]
+        }
+    )
+    (route,) = store.config.routes
+    assert (route.pattern, len(route.providers)) == ("a*", 1)
+    assert [p.path for p in store.problems] == ["routes[0].providers[0]", "routes[1].providers[0]"]
