@@ -15,7 +15,7 @@ from providers.accumulate import Accumulator
 from providers.base import AiProvider, Model, Price
 from providers.catalog import cost
 from providers.dialects.rate_headers import read_allowances
-from providers.errors import CircuitOpen, Disconnected, ProviderError, RateLimited
+from providers.errors import CircuitOpen, Disconnected, ProviderError, RateLimited, RefusedLocally
 from providers.estimate import BYTES_PER_TOKEN, estimate_tokens
 from providers.gate import Gate
 from providers.health import PassiveHealth
@@ -47,6 +47,8 @@ Request = ChatRequest | CompletionRequest
 # that Ollama has run elsewhere say so at the end of their names.
 _RUNNERS = frozenset({"ollama", "lm-studio", "llama-cpp"})
 _ELSEWHERE = "cloud"
+
+_ALONE = [0]
 
 
 class Admission(NamedTuple):
@@ -95,10 +97,12 @@ class Desk:
     # --- records -----------------------------------------------------------------------
 
     def record(self, name: str) -> ProviderRecord:
-        """Return a provider's record; a new one is kept."""
+        """Return a provider's record; a new one is kept, if there is such a provider."""
         record = self.records.get(name)
         if record is None:
-            record = self.records[name] = self.peek(name)
+            record = self.peek(name)
+            if self.registry.kind_of(name) is not None:
+                self.records[name] = record
         return record
 
     def peek(self, name: str) -> ProviderRecord:
@@ -133,6 +137,13 @@ class Desk:
     def provider(self, name: str) -> AiProvider:
         """Return the provider called `name`. Raises `ProviderNotFound`."""
         return self.registry.get(name)
+
+    def known(self, candidates: list[Candidate]) -> list[int]:
+        """Return where in `candidates` there are providers: a name may be nobody's."""
+        if len(candidates) == 1:
+            return _ALONE
+        kind_of = self.registry.kind_of
+        return [i for i, c in enumerate(candidates) if kind_of(c.provider) is not None]
 
     def model_of(self, candidate: Candidate) -> str:
         """Return the model's name where the candidate gives none; "" if nobody knows one."""
@@ -199,8 +210,12 @@ class Desk:
     async def enter(self, candidate: Candidate, request: Request, patience: float) -> Admission:
         """Wait for the provider's turn, or for that of a key of its pool that is free first.
 
-        Raises `BudgetExceeded` if a budget is used up, before the wait or after it.
+        Raises `BudgetExceeded` if a budget is used up, before the wait or after it, and
+        `ProviderNotFound` if there is none of that name.
         """
+        name = candidate.provider
+        if name not in self.records and self.registry.kind_of(name) is None:
+            self.registry.get(name)  # says which it may be
         capped = self.spending.is_limited and not self.is_free(candidate)
         if capped:
             await self.spending.admit()
@@ -244,6 +259,8 @@ class Desk:
         """Count the failure and let it speak about the provider."""
         record = self.record(candidate.provider)
         record.metrics.failed(error.kind)
+        if isinstance(error, RefusedLocally):
+            record.metrics.requests -= 1  # it never left
         if error.kind in ("rateLimit", "overloaded"):
             admitted.place.limiter.throttled()
         if isinstance(error, Disconnected) and error.stale:

@@ -20,6 +20,7 @@ from providers.errors import (
     Disconnected,
     ErrorKind,
     ProviderError,
+    ProviderNotFound,
     RefusedLocally,
     ResponseError,
     TimedOut,
@@ -86,6 +87,7 @@ class Run:
         "_dispatched",
         "_first_token",
         "_fresh",
+        "_known",
         "_patience",
         "_recoveries",
         "_renewals",
@@ -115,6 +117,7 @@ class Run:
         self._desk = desk
         self._request = request
         self._candidates = candidates
+        self._known = desk.known(candidates)
         self._retry = RetryPolicy(retry, chance)
         self._patience = retry.max_wait_ms / 1000
         self._unary = unary
@@ -191,7 +194,7 @@ class Run:
         A provider that is the only candidate is tried, whatever its circuit says; so is one that
         was admitted before and is only asked again.
         """
-        if len(self._candidates) > 1 and not (self._tries or self._recoveries):
+        if len(self._known) > 1 and not (self._tries or self._recoveries):
             self._desk.check_circuit(this.candidate)
         patience = FAILOVER_RETRY_WAIT if self._more else self._patience
         entering = self._desk.enter(this.candidate, self._request, patience)
@@ -328,7 +331,7 @@ class Run:
             self._desk.retried(this.candidate)
             self._retry.waited(wait)
             return wait
-        if not self._more or not self._may_fail_over(failure):
+        if self._at + 1 == len(self._candidates) or not self._may_fail_over(failure):
             raise self._final(failure)
         self._desk.failed_over(this.candidate)
         self._at, self._tries, self._recoveries, self._renewals = self._at + 1, 0, 0, 0
@@ -336,7 +339,8 @@ class Run:
 
     @property
     def _more(self) -> bool:
-        return self._at + 1 < len(self._candidates)
+        """Whether somebody is left; a name that is no provider's is nobody."""
+        return bool(self._known) and self._at < self._known[-1]
 
     async def _recover(self, this: _Try, error: ProviderError) -> bool:
         if not isinstance(error, ResponseError):
@@ -353,6 +357,8 @@ class Run:
             return False  # the first error tells more than why its cure failed
 
     def _may_fail_over(self, error: ProviderError) -> bool:
+        if isinstance(error, ProviderNotFound):
+            return self._at > 0  # a wrong name in a chain is passed over; who asks for one is told
         here = self._desk.window_of(self._candidates[self._at])
         there = self._desk.window_of(self._candidates[self._at + 1])
         larger = here is not None and there is not None and there > here
@@ -366,12 +372,14 @@ class Run:
         """Return the error the request ends with.
 
         What a service said comes before what we refused, and an open circuit last: it is the
-        outcome only where every circuit of the chain is open.
+        outcome only where every circuit of the chain is open. A name in the chain that is no
+        provider's is no outcome at all.
         """
         failed = [a.error for a in self._attempts if a.error]
         said = [e for e in failed if not _is_refusal(e)]
-        refused = [e for e in failed if not isinstance(e, CircuitOpen)]
-        final = (said or refused or [error])[-1] if _is_refusal(error) else error
+        there = [e for e in failed if not isinstance(e, ProviderNotFound)]
+        refused = [e for e in there if not isinstance(e, CircuitOpen)]
+        final = (said or refused or there or [error])[-1] if _is_refusal(error) else error
         final.attempts = self._attempts
         final.partial = self._answer.text if self._answer.has_content else None
         return final

@@ -95,7 +95,7 @@ def _bare_error_data(error: ProviderError) -> ai.ErrorData:
         kind=error.kind,
         retryable=error.retryable,
         provider=error.provider,
-        model=error.model,
+        model=error.model or None,
         status=error.status,
         request_id=error.request_id,
         retry_after_ms=None if after is None else math.ceil(after * 1000),

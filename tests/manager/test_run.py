@@ -11,6 +11,7 @@ from providers.errors import (
     InvalidRequest,
     NotConfigured,
     ProviderError,
+    ProviderNotFound,
     RateLimited,
     ServerFailed,
     TimedOut,
@@ -208,6 +209,47 @@ async def test_what_a_service_said_is_told_before_what_we_refused() -> None:
         "rateLimit",
         "notConfigured",
     ]
+
+
+async def test_a_wrong_name_in_a_requests_chain_is_passed_over_and_told() -> None:
+    a = ScriptedProvider("a", [[RateLimited("slow", retry_after=60)]])
+    b = ScriptedProvider("b", [ANSWER])
+    run = manager_of(TWO, a, b).stream(ask(), Target(fallback=["nope/x", "b"]))
+    assert text_of(await gather(run)) == "Hello world"
+    assert [(x.provider, x.error and x.error.kind) for x in run.outcome.attempts] == [
+        ("a", "rateLimit"),
+        ("nope", "providerNotFound"),
+        ("b", None),
+    ]
+
+
+async def test_a_wrong_name_is_nobody_to_fall_back_on(waits: list[float]) -> None:
+    a = ScriptedProvider("a", [[ServerFailed("boom", status=500)]])
+    manager = manager_of(ONE, a)
+    for _ in range(4):  # enough for its circuit to open; the only candidate is tried all the same
+        with pytest.raises(ServerFailed) as caught:
+            await gather(manager.stream(ask(), Target(fallback=["nope"])))
+        kinds = [x.error.kind for x in caught.value.attempts if x.error]
+        assert kinds == ["server"] * 3 + ["providerNotFound"]
+    assert list(manager.metrics().providers) == ["a"]
+
+
+async def test_a_wrong_name_that_is_asked_for_is_said() -> None:
+    b = ScriptedProvider("b", [ANSWER])
+    manager = manager_of(TWO, b)
+    with pytest.raises(ProviderNotFound):
+        await gather(manager.stream(ask(), Target(provider="nope", fallback=["b"])))
+    assert (b.requests, manager.metrics().providers) == ([], {})
+
+
+async def test_what_never_left_is_no_request() -> None:
+    manager = manager_of(ONE, ScriptedProvider("a", [[NotConfigured("no key")], ANSWER]))
+    with pytest.raises(NotConfigured):
+        await gather(manager.stream(ask(), Target()))
+    assert manager.metrics().providers["a"].requests == 0
+    assert manager.metrics().providers["a"].errors == {"notConfigured": 1}
+    await gather(manager.stream(ask(), Target()))
+    assert manager.metrics().providers["a"].requests == 1
 
 
 @pytest.mark.parametrize("script", [[HANG], [StreamStart("r", "m"), TextDelta("x"), HANG]])
