@@ -66,13 +66,18 @@ def lua(value: Any) -> str:
     return f"{value}" if isinstance(value, int | float) else f"[==[{value}]==]"
 
 
-def init(options: dict[str, Any], **more: Any) -> str:
+def copied(folder: Path) -> Path:
+    """Return the plugin as it is outside of a clone, which has a program of its own."""
+    return shutil.copytree(PLUGIN, folder / "plugin")
+
+
+def init(options: dict[str, Any], *, plugin: Path = PLUGIN, **more: Any) -> str:
     """Return an init.lua that takes the plugin from its own folder, and its settings from here."""
     return (
         "vim.o.swapfile = false\n"
         "NOTES = {}\n"
         "vim.notify = function(text, level) table.insert(NOTES, text) end\n"
-        f"vim.opt.runtimepath:prepend({lua(str(PLUGIN))})\n"
+        f"vim.opt.runtimepath:prepend({lua(str(plugin))})\n"
         f"require('ai-sidecar').setup({lua({'settings': options, **more})})\n"
     )
 

@@ -366,3 +366,37 @@ async def test_a_menus_choice_comes_first(start: Start, service: RawServer) -> N
         await nvim.type("ret<C-n>")
         await nvim.until("vim.fn.pumvisible() == 1")
         assert await nvim.ghost() is None
+
+
+LATE = """
+local ghost, buffers, asked, cancelled = require("ai-sidecar.ghost"), {}, {}, {}
+local client = { id = 1, offset_encoding = "utf-8", attached_buffers = {}, requests = {} }
+function client:request(_, _, answer)
+  asked[#asked + 1] = answer
+  client.requests[#asked] = true
+  return true, #asked
+end
+function client:cancel_request(id) table.insert(cancelled, id) end
+require("ai-sidecar.client").get = function() return client end
+vim.lsp.get_client_by_id = function() return client end
+for i = 1, 2 do
+  buffers[i] = vim.api.nvim_create_buf(true, false)
+  vim.api.nvim_buf_set_name(buffers[i], "late" .. i)
+  client.attached_buffers[buffers[i]] = true
+  vim.api.nvim_set_current_buf(buffers[i])
+  ghost.request({ invoked = true })
+end
+local function tick(i) return vim.api.nvim_buf_get_changedtick(buffers[i]) end
+asked[1](nil, { items = {} }) -- it was on its way when it was cancelled
+ghost.dismiss()
+return { tick(1) == tick(2), #asked, cancelled }
+"""
+
+
+async def test_a_late_answer_to_another_buffer_leaves_the_newer_request_alone(
+    start: Start,
+) -> None:
+    """Both at the same place after the same number of changes; an editor's client played in Lua."""
+    async with start() as nvim:
+        await begin(nvim, "")
+        assert await nvim.lua(LATE) == [True, 2, [1, 2]]

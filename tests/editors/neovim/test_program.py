@@ -19,6 +19,7 @@ from tests.editors.neovim.nvim import (
     ROOT,
     Nvim,
     children_of,
+    copied,
     environment,
     init,
     lua,
@@ -83,6 +84,24 @@ async def test_a_model_is_chosen(start: Start, service: RawServer) -> None:
         assert await nvim.lua("return require('ai-sidecar.model').complete('sma')") == ["up/small"]
 
 
+async def test_models_that_are_in_no_catalog_are_asked_for(
+    start: Start, service: RawServer
+) -> None:
+    unnamed = {"kind": "openai-compatible", "baseUrl": f"{service.origin}/v1", "apiKey": "k"}
+    async with start(settings={"providers": {"up": unnamed}}) as nvim:
+        await nvim.attached()
+        known = "return #vim.lsp.get_clients({ name = 'ai_sidecar' })[1]"
+        known += ":request_sync('ai/models', vim.empty_dict(), 5000).result.models"
+        assert await nvim.lua(known) == 0
+        await nvim.lua("vim.ui.select = function(models) SHOWN = models end")
+        service.script([chat.answer(200, b'{"object":"list","data":[{"id":"served"}]}')])
+        await nvim.command("AiModel")
+        await nvim.until("SHOWN")
+        assert await nvim.lua("return SHOWN[1].id") == "served"
+        assert await nvim.notes() == []
+        assert await nvim.lua("return require('ai-sidecar.model').complete('ser')") == ["up/served"]
+
+
 async def test_the_statusline(start: Start, service: RawServer) -> None:
     gate = Gate()
     priced = {"models": {"up/m": {"prices": {"input": 1000.0, "output": 2000.0}}}}
@@ -140,7 +159,7 @@ async def test_checkhealth(start: Start) -> None:
 
 
 async def test_checkhealth_without_the_program(tmp_path: Path) -> None:
-    async with Nvim(tmp_path, init({}), on_path=False) as nvim:
+    async with Nvim(tmp_path, init({}, plugin=copied(tmp_path)), on_path=False) as nvim:
         said = await health(nvim)
         assert "`ai-sidecar` was not found" in said and ":AiInstall" in said
         assert str(tmp_path / "data" / "nvim" / "ai-sidecar") in said
@@ -152,7 +171,8 @@ async def test_checkhealth_without_the_program(tmp_path: Path) -> None:
 async def test_a_missing_program_is_told_once_and_to_who_asks(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("")
     (tmp_path / "b.py").write_text("")
-    async with Nvim(tmp_path, init({}), "a.py", on_path=False) as nvim:
+    given = init({}, plugin=copied(tmp_path))
+    async with Nvim(tmp_path, given, "a.py", on_path=False) as nvim:
         await nvim.until("#NOTES == 1")
         await nvim.command("edit b.py")
         await nvim.type("ix<Esc>")
@@ -192,48 +212,87 @@ async def test_a_program_that_always_ends_is_left_alone(tmp_path: Path) -> None:
         await nvim.until("#NOTES == 5")
 
 
-async def test_it_is_installed_into_an_environment_of_its_own(
-    tmp_path: Path, service: RawServer
-) -> None:
-    """With a package of the same name that needs no index; its program is this one."""
-    source = tmp_path / "source"
+def package(folder: Path, *, requires: str = "") -> tuple[Path, Path]:
+    """Make a package of the same name that needs no index; its program is the one under test.
+
+    Return it, and the file that says that the model was asked for.
+    """
+    source, fetched = folder / "source", folder / "fetched"
     (source / "fake").mkdir(parents=True)
     (source / "fake" / "__init__.py").write_text(
         "import os, sys\n"
-        f"def main(): os.execv({str(PROGRAM)!r}, [{str(PROGRAM)!r}, *sys.argv[1:]])\n"
+        "def main():\n"
+        "    if sys.argv[1:] == ['local', 'install']:\n"
+        f"        sys.exit(open({str(fetched)!r}, 'w').write('yes') - 3)\n"
+        f"    os.execv({str(PROGRAM)!r}, [{str(PROGRAM)!r}, *sys.argv[1:]])\n"
     )
-    (source / "backend.py").write_text(WHEEL)
+    (source / "backend.py").write_text(WHEEL.replace("REQUIRES", requires))
     (source / "pyproject.toml").write_text(
         "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
         "[project]\nname = 'ai-sidecar'\nversion = '0.0.1'\n"
     )
+    return source, fetched
+
+
+LOG = "vim.api.nvim_buf_get_lines(vim.fn.bufnr('ai-sidecar://install'), 0, -1, false)"
+
+
+async def test_it_is_installed_into_an_environment_of_its_own(
+    tmp_path: Path, service: RawServer
+) -> None:
+    source, fetched = package(tmp_path)
     (tmp_path / "a.py").write_text("")
-    given = init(options(service), install={"source": str(source), "python": sys.executable})
+    install = {"source": str(source), "python": sys.executable}
+    given = init(options(service), plugin=copied(tmp_path), install=install)
     async with Nvim(tmp_path, given, "a.py", on_path=False) as nvim:
         await nvim.until("#NOTES == 1")
         await nvim.command("AiInstall")
         # Not blocked meanwhile, and attached when it is there.
         assert await nvim.lua("return vim.fn.bufname('ai-sidecar://install') ~= ''")
         await nvim.attached()
-        assert (await nvim.notes())[-1].startswith("ai-sidecar: installed into")
+        _, note = await nvim.notes()
+        assert note.startswith("ai-sidecar: installed into")
         where = await nvim.lua("return require('ai-sidecar.install').find().where")
         assert where == "the private environment"
+        log = "\n".join(await nvim.lua(f"return {LOG}"))
+        said, ran = log.index("the model 98 MB"), log.index(f"{source}[local]")
+        assert said < ran < log.index("ai-sidecar local install")
+        assert fetched.exists()
         await answers(nvim)
+
+
+@pytest.mark.parametrize("model", [True, False])
+async def test_it_is_installed_without_the_model(model: bool, tmp_path: Path) -> None:
+    """Since that cannot be had, or is not wanted: the program is there all the same."""
+    source, fetched = package(tmp_path, requires=f"absent @ file://{tmp_path}/absent.whl")
+    install = {"source": str(source), "python": sys.executable, "model": model}
+    given = init({}, plugin=copied(tmp_path), install=install)
+    async with Nvim(tmp_path, given, on_path=False) as nvim:
+        await nvim.command("AiInstall")
+        await nvim.until("NOTES[#NOTES] and NOTES[#NOTES]:find('installed into')")
+        notes = "\n".join(await nvim.notes())
+        assert ("without the embedded model" in notes) == model
+        assert ("/bin/ai-sidecar local install` in a terminal" in notes) == model
+        assert ("98 MB" in "\n".join(await nvim.lua(f"return {LOG}"))) == model
+        assert not fetched.exists()
 
 
 WHEEL = """
 import zipfile
+META = "Metadata-Version: 2.1\\nName: ai-sidecar\\nVersion: 0.0.1\\nProvides-Extra: local\\n"
+NEEDS = "REQUIRES"
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     name = "ai_sidecar-0.0.1-py3-none-any.whl"
     info = "ai_sidecar-0.0.1.dist-info/"
+    needs = f"Requires-Dist: {NEEDS} ; extra == 'local'\\n" if NEEDS else ""
     with zipfile.ZipFile(folder + "/" + name, "w") as wheel:
         wheel.write("fake/__init__.py")
-        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: ai-sidecar\\nVersion: 0.0.1\\n")
+        wheel.writestr(info + "METADATA", META + needs)
         wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         wheel.writestr(info + "entry_points.txt", "[console_scripts]\\nai-sidecar = fake:main\\n")
         wheel.writestr(info + "RECORD", "")
     return name
-"""  # noqa: E501
+"""  # noqa: E501 (a program, not prose)
 
 
 async def test_a_failed_installation_says_so(tmp_path: Path) -> None:
@@ -242,15 +301,42 @@ async def test_a_failed_installation_says_so(tmp_path: Path) -> None:
     async with Nvim(tmp_path, given, on_path=False) as nvim:
         await nvim.command("AiInstall")
         await nvim.until("NOTES[#NOTES] and NOTES[#NOTES]:find('installation failed')")
-        log = await nvim.lua(
-            "return vim.api.nvim_buf_get_lines(vim.fn.bufnr('ai-sidecar://install'), 0, -1, false)"
-        )
+        log = await nvim.lua(f"return {LOG}")
         assert any(absent in line for line in log) and log[-2] == "Not installed."
 
 
 async def test_the_source_is_the_clone(tmp_path: Path) -> None:
     async with Nvim(tmp_path, init({})) as nvim:
         assert await nvim.lua("return require('ai-sidecar.install').source()") == str(ROOT)
+
+
+async def test_outside_of_a_clone_no_bare_name_is_installed(tmp_path: Path) -> None:
+    given = init({}, plugin=copied(tmp_path), install={"python": sys.executable})
+    async with Nvim(tmp_path, given, on_path=False) as nvim:
+        await nvim.command("AiInstall")
+        await nvim.until("NOTES[#NOTES] and NOTES[#NOTES]:find('install.source', 1, true)")
+    assert not (tmp_path / "data" / "nvim" / "ai-sidecar").exists()
+
+
+async def test_the_clone_has_a_program_of_its_own(tmp_path: Path) -> None:
+    """Found after PATH, before the private environment."""
+    clone = tmp_path / "clone"
+    plugin = shutil.copytree(PLUGIN, clone / "editors" / "neovim")
+    (clone / "pyproject.toml").write_text('[project]\nname = "ai-sidecar"\n')
+    private = tmp_path / "data" / "nvim" / "ai-sidecar" / "bin"
+    for folder in (clone / ".venv" / "bin", private):
+        folder.mkdir(parents=True)
+        (folder / "ai-sidecar").symlink_to(PROGRAM)
+    ask = "local found = require('ai-sidecar.install').find() return { found.where, found.cmd[1] }"
+    for on_path, where, path in (
+        (False, "the plugin's clone", clone / ".venv" / "bin" / "ai-sidecar"),
+        (True, "PATH", PROGRAM),
+    ):
+        async with Nvim(tmp_path, init({}, plugin=plugin), on_path=on_path) as nvim:
+            assert await nvim.lua(ask) == [where, str(path)]
+    (clone / ".venv" / "bin" / "ai-sidecar").unlink()
+    async with Nvim(tmp_path, init({}, plugin=plugin), on_path=False) as nvim:
+        assert (await nvim.lua(ask))[0] == "the private environment"
 
 
 # --- nothing is left behind -------------------------------------------------------------------

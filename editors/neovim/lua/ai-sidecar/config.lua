@@ -26,6 +26,7 @@ local M = {}
 ---@field dir? string the private environment
 ---@field source? string what pip installs
 ---@field python? string
+---@field model? boolean install the embedded model, too
 
 ---@class ai_sidecar.Options
 ---@field cmd? string[] the program and its arguments; default: found, see |ai-sidecar-program|
@@ -51,7 +52,7 @@ M.defaults = {
   },
   ask = { layout = "vertical", size = 0.4, fold_reasoning = true },
   edit = { keymaps = { accept = "ga", reject = "gr" } },
-  install = {},
+  install = { model = true },
 }
 
 local KINDS = {
@@ -61,7 +62,7 @@ local KINDS = {
   ghost = { enabled = "boolean", native = "boolean", filetypes = "table", keymaps = { "table", "boolean" } },
   ask = { layout = "string", size = "number", system = "string", fold_reasoning = "boolean" },
   edit = { keymaps = { "table", "boolean" } },
-  install = { dir = "string", source = "string", python = "string" },
+  install = { dir = "string", source = "string", python = "string", model = "boolean" },
 }
 
 local current ---@type ai_sidecar.Options?

@@ -188,12 +188,15 @@ function M.request(opts)
   local row, col, tick = at[1] - 1, at[2], api.nvim_buf_get_changedtick(buf)
   local line = api.nvim_get_current_line()
   local asked = { row = row, col = col, tick = tick }
+  -- Known by itself: another buffer may have the same place and the same number of changes.
+  local mine = { id = 0, client = client.id, row = row, col = col, tick = tick }
+  pending = mine
   local ok, id = client:request("textDocument/inlineCompletion", {
     textDocument = { uri = documents.document(client, buf) },
     position = { line = row, character = vim.str_utfindex(line, client.offset_encoding, col, false) },
     context = { triggerKind = invoked and 1 or 2 },
   }, function(err, result)
-    if pending and pending.tick == tick and pending.col == col then
+    if pending == mine then
       pending = nil
     end
     if err then
@@ -203,7 +206,9 @@ function M.request(opts)
     end
   end, buf)
   if ok and id then
-    pending = { id = id, client = client.id, row = row, col = col, tick = tick }
+    mine.id = id
+  elseif pending == mine then
+    pending = nil
   end
 end
 

@@ -35,11 +35,18 @@ local function check_program()
     health.error(
       "`ai-sidecar` was not found: neither by the option `cmd`, on PATH, nor in " .. install.dir(),
       {
-        "Run :AiInstall to install it there, from " .. install.source(),
+        "Run :AiInstall to install it there, from "
+          .. (install.source() or "what `install.source` names: the plugin lies in no clone"),
         "or set `cmd = { '/path/to/ai-sidecar' }`: a Neovim that was started from a desktop has not the shell's PATH",
       }
     )
-    local python, version = install.python()
+    local python, version, asked
+    install.python(function(path, found)
+      python, version, asked = path, found, true
+    end)
+    vim.wait(15000, function()
+      return asked
+    end, 20)
     if python then
       health.info(("Python %s is there for :AiInstall (%s)"):format(version, python))
     else

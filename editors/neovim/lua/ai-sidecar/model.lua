@@ -48,10 +48,15 @@ end
 
 ---@param running vim.lsp.Client
 ---@param callback fun(models: table[])
-local function list(running, callback)
-  running:request("ai/models", vim.empty_dict(), function(err, result)
+---@param refresh? boolean ask the providers themselves
+local function list(running, callback, refresh)
+  running:request("ai/models", { refresh = refresh == true }, function(err, result)
     if err then
       return errors.notify(err)
+    end
+    -- What a provider of one's own serves is in no catalog: only itself can tell.
+    if #result.models == 0 and not refresh then
+      return list(running, callback, true)
     end
     known = vim.tbl_map(name, result.models)
     callback(result.models)
