@@ -82,7 +82,7 @@ class Format:
     table: Json = field(default_factory=dict[str, Any])
     own: str = ""
     own_ids: bool = True
-    images: bool = False  # of a tool's result; else words stand for them, as in the port
+    images: bool = True  # of a tool's result; else words stand for them
 
 
 def sse(*values: Json, named: bool = False) -> list[Step]:
@@ -147,13 +147,14 @@ def chat(kind: str, thought: Any, states: Any, given: Any, **more: Any) -> Forma
     return Format(kind, chat_says(thought), states, chat_calls, chat_results, given, **more)
 
 
-def reasoning_content(kind: str, model: str) -> Format:
+def reasoning_content(kind: str, model: str, **more: Any) -> Format:
     return chat(
         kind,
         lambda given: [{"reasoning_content": given.thought}],
         of_messages("reasoning_content"),
         lambda turn: [f"thought {turn}"],
         model=model,
+        **more,
     )
 
 
@@ -278,7 +279,6 @@ def claude(kind: str, model: str, says: Any = None, **table: Any) -> Format:
         model=model,
         table=table,
         own="claude",
-        images=True,
     )
 
 
@@ -347,7 +347,6 @@ CONVERSE = Format(
     model="anthropic.claude-sonnet-4-5-20250929-v1:0",
     table={"region": "us-east-1"},
     own="claude",
-    images=True,
 )
 
 
@@ -401,7 +400,6 @@ def gemini(kind: str, model: str, **table: Any) -> Format:
         table=table,
         own="google",
         own_ids=False,
-        images=True,
     )
 
 
@@ -432,7 +430,6 @@ OLLAMA = Format(
     ],
     chat_results,
     lambda turn: [f"thought {turn}"],
-    images=True,
 )
 
 # --- Cohere ------------------------------------------------------------------------------------
@@ -487,6 +484,7 @@ def cohere(plans: bool) -> Format:
         chat_results,
         lambda turn: [f"thought {turn}"],
         model="command-a-03-2025" if plans else "command-a-reasoning-08-2025",
+        images=False,
     )
 
 
@@ -498,7 +496,7 @@ FORMATS = {
     "openrouter": with_details("openrouter", "openai/gpt-5"),
     "openrouter, responses": responses("openrouter", "openai/gpt-5", api="responses"),
     "openai-compatible": with_details("openai-compatible", "m"),
-    "deepseek": reasoning_content("deepseek", "deepseek-reasoner"),
+    "deepseek": reasoning_content("deepseek", "deepseek-reasoner", images=False),
     "moonshot": reasoning_content("moonshot", "kimi-k2-thinking"),
     "zai": reasoning_content("zai", "glm-4.6"),
     "responses": responses("openai", "gpt-5"),
