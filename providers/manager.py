@@ -16,7 +16,8 @@ from providers.auth.redact import Redactor
 from providers.base import HealthStatus, Model, ProviderCapabilities, TokenCount
 from providers.catalog import Catalog
 from providers.desk import Desk, Request
-from providers.errors import ProviderError
+from providers.errors import NotConfigured, ProviderError
+from providers.estimate import estimate_tokens
 from providers.metrics import ProviderMetrics
 from providers.policy.breaker import CircuitState
 from providers.policy.pool import Load
@@ -161,11 +162,18 @@ class ProviderManager:
         )
 
     async def count_tokens(self, messages: list[Message], target: Target) -> TokenCount:
-        """Return how many tokens `messages` are for the target's model."""
+        """Return how many tokens `messages` are for the target's model.
+
+        By estimate where the service would have to be asked, and lacks what it needs for that.
+        """
         candidate = self._router.candidates(target)[0]
-        provider = self._registry.get(candidate.provider)
+        self.require(candidate.provider)
         with self._desk.masking():
-            return await provider.count_tokens(messages, self._desk.model_of(candidate))
+            try:
+                provider = self._registry.get(candidate.provider)
+                return await provider.count_tokens(messages, self._desk.model_of(candidate))
+            except NotConfigured:  # it cannot be asked, and a guess is worth more than nothing
+                return TokenCount(estimate_tokens(messages), "estimate")
 
     async def models(self, provider: str | None = None, *, refresh: bool = False) -> list[Model]:
         """Return the models of one provider, or of all configured ones.
@@ -191,7 +199,7 @@ class ProviderManager:
         """Return what traffic shows, or with `live` what each provider answers now."""
         names = [provider] if provider is not None else self._ids()
         for name in names:
-            self._require(name)
+            self.require(name)
         if not live:
             return [self._passive_health(name) for name in names]
         asked = await asyncio.gather(*(self._registry.get(n).health_check() for n in names))
@@ -199,10 +207,15 @@ class ProviderManager:
 
     # --- what is known without asking ------------------------------------------------------
 
-    def providers(self) -> list[ProviderState]:
+    def require(self, name: str) -> None:
+        """Raise `ProviderNotFound`, which names the nearest ones, if there is no such provider."""
+        if self._registry.kind_of(name) is None:
+            self._registry.get(name)
+
+    def providers(self, chosen: Target | None = None) -> list[ProviderState]:
         """Return every configured provider, also one of an unknown kind, and the kinds that only
-        need a key."""
-        default = self._default_name()
+        need a key. The default is the one that `chosen`, if given, is answered by."""
+        default = self._default_name(chosen)
         names = dict.fromkeys([*self._registry.names(), *self._config.providers])
         return [self._state(name, default) for name in names]
 
@@ -246,13 +259,9 @@ class ProviderManager:
     def _ids(self) -> list[str]:
         return self._registry.configured()
 
-    def _require(self, name: str) -> None:
-        if self._registry.kind_of(name) is None:
-            self._registry.get(name)
-
-    def _default_name(self) -> str | None:
+    def _default_name(self, chosen: Target | None) -> str | None:
         try:
-            return self._router.default().provider
+            return self._router.first(chosen or Target()).provider
         except ProviderError:
             return None
 

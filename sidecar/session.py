@@ -9,12 +9,13 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from providers.errors import ProviderNotFound
 from providers.ledger.place import locate_in
 from providers.manager import ProviderManager, Target
 from providers.settings import FallbackSettings, ProvidersConfig, ProviderSettings
 from sidecar.config.model import ActionSettings, InlineSettings
 from sidecar.editor_models import DELTA, END, RpcEditorModels
-from sidecar.envelope import RpcError
+from sidecar.envelope import InvalidParams, RpcError
 from sidecar.handlers import select_model
 from sidecar.handshake import at
 from sidecar.inline.counts import InlineCounts
@@ -135,7 +136,20 @@ class Session:
     def command(self, name: str, arguments: Any) -> None:
         """Do one of the commands of `rpc.SESSION_COMMANDS`. Raises `InvalidParams`."""
         assert name == select_model.COMMAND
-        self.selected = select_model.selection(arguments)
+        self.select(arguments)
+
+    def select(self, arguments: Any) -> None:
+        """Take over a picked model. Raises `InvalidParams`, also for a provider there is none of.
+
+        The pick before it holds then.
+        """
+        provider, model = select_model.selection(arguments)
+        if provider is not None:
+            try:
+                self.manager.require(provider)
+            except ProviderNotFound as error:
+                raise InvalidParams("arguments[0].provider", error.message) from error
+        self.selected = provider, model
 
     def initialized(self) -> None:
         """The editor is ready to be talked to: tell what is wrong, ask for its settings."""

@@ -27,7 +27,7 @@ class Status:
         self._running = 0
         self._error = ""
         self._problem = ""
-        self._last: Outcome | None = None
+        self._last: Outcome | tuple[str, str] | None = None  # a failure's: whose, which model
         self._told: StatusParams | None = None
         self._told_health: tuple[str, str] | None = None
         self._begun = False
@@ -48,7 +48,7 @@ class Status:
 
     def _ends(self, error: BaseException | None) -> None:
         if isinstance(error, ProviderError):
-            self._error = error.message
+            self._note(error)
         self._running -= 1
         self._tell()
 
@@ -59,8 +59,13 @@ class Status:
 
     def failed(self, error: ProviderError) -> None:
         """Note what went wrong before a request was one to be busy with."""
-        self._error = error.message
+        self._note(error)
         self._tell()
+
+    def _note(self, error: ProviderError) -> None:
+        """Not the error itself: its traceback holds the whole request."""
+        self._last = (error.provider or "", error.model or "")
+        self._error = error.message
 
     def answered(self, outcome: Outcome) -> None:
         """A request was answered whole; told when it stops being busy."""
@@ -85,7 +90,10 @@ class Status:
             "Error" if self._error else "Warning" if self._problem else "Normal"
         )
         state = StatusParams(self._running > 0, kind, self._error or self._problem)
-        if (last := self._last) is not None:
+        last = self._last
+        if isinstance(last, tuple):
+            state.provider, state.model = last[0] or UNSET, last[1] or UNSET
+        elif last is not None:
             state.provider, state.model = last.provider, last.model
             state.tokens = last.usage.total_tokens
             state.cost_usd = UNSET if last.cost is None else last.cost.usd

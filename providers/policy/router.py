@@ -105,6 +105,22 @@ class Router:
             raise NotConfigured("no provider is configured and no local model is installed")
         return Candidate(configured[0], "")
 
+    def first(self, target: Target) -> Candidate:
+        """Return who is asked first, of a pool its first member: to be told, it is nobody's turn.
+
+        Raises `NotConfigured` if nothing is.
+        """
+        model = target.model or ""
+        if model and not self._names_provider(target):
+            route = self._route_of(model)
+            if route is not None:
+                member = route.pool.members[0]
+                return Candidate(member.provider, member.model or model)
+        return self._primary(target)[0]
+
+    def _route_of(self, model: str) -> _Route | None:
+        return next((r for r in self._routes if fnmatchcase(model, r.pattern)), None)
+
     def parse(self, name: str) -> Candidate:
         """Read "provider" or "provider/model"; a model's own slashes stay with the model."""
         if self._ask.is_known(name):
@@ -126,7 +142,7 @@ class Router:
         default = self.default()
         if not model:
             return [default]
-        route = next((r for r in self._routes if fnmatchcase(model, r.pattern)), None)
+        route = self._route_of(model)
         if route is not None:
             members = route.pool.order(self._ask.load)
             return [Candidate(m.provider, m.model or model) for m in members]

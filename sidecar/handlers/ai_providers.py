@@ -11,7 +11,7 @@ from protocol.ai import (
     RateState,
 )
 from providers.base import ProviderCapabilities
-from providers.manager import ProviderState
+from providers.manager import ProviderState, Target
 from sidecar.rpc import Call
 from sidecar.session import Session
 
@@ -22,7 +22,8 @@ async def handle(session: Session, params: ProvidersParams, call: Call) -> Provi
     for problem in session.store.problems:
         if problem.provider is not None:
             problems.setdefault(problem.provider, f"{problem.path}: {problem.message}")
-    states = session.manager.providers()
+    picked = session.selected
+    states = session.manager.providers(None if picked is None else Target(*picked))
     return ProvidersResult([_provider(state, problems.get(state.id)) for state in states])
 
 

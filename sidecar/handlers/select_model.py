@@ -27,4 +27,4 @@ def selection(arguments: Any) -> tuple[str | None, str]:
 
 def select_model(ls: Any, *arguments: Any) -> None:
     """Use the model wherever a request names neither provider nor model. Raises `InvalidParams`."""
-    ls.session.selected = selection(arguments)
+    ls.session.select(arguments)

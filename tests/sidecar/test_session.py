@@ -241,6 +241,12 @@ async def test_the_status_is_told_to_who_asked_and_only_when_it_changes(
         before, _ = await editor.until_answer(id)
         assert before[-1]["params"]["kind"] == "Error"
         assert before[-1]["params"]["message"] == "bad key"
+        failed = {"provider": "scripted", "model": "bad"}  # its own: not who answered before it
+        assert failed.items() <= before[-1]["params"].items()
+        assert "tokens" not in before[-1]["params"]
+        id = editor.request("ai/complete", {"prompt": "x", "provider": "nope"})
+        before, _ = await editor.until_answer(id)
+        assert before[-1]["params"]["provider"] == "nope" and "model" not in before[-1]["params"]
 
 
 async def test_server_status_is_told_on_change_only(tmp_path: Path, script: Any) -> None:
@@ -256,3 +262,51 @@ async def test_server_status_is_told_on_change_only(tmp_path: Path, script: Any)
         assert "default" in by_method["experimental/serverStatus"]["message"]
         editor.notify("workspace/didChangeConfiguration", {"settings": {"default": "scripted"}})
         assert (await editor.read())["params"] == {"health": "ok", "quiescent": True}
+
+
+def picked(provider: str | None, model: str) -> dict[str, Any]:
+    argument = {"model": model} if provider is None else {"provider": provider, "model": model}
+    return {"command": "aiSidecar.selectModel", "arguments": [argument]}
+
+
+async def test_a_pick_of_nobody_is_refused_and_the_one_before_holds(
+    tmp_path: Path, script: Any
+) -> None:
+    two_models(script)
+    async with Editor(tmp_path, options=options("one")) as editor:
+        await editor.call("workspace/executeCommand", picked("scripted", "two"))
+        error = await editor.fail("workspace/executeCommand", picked("scriptde", "one"))
+        assert error["code"] == -32602
+        assert "arguments[0].provider" in error["message"]
+        assert "did you mean `scripted`" in error["message"]
+        assert await model_of(editor) == "two"
+
+
+async def test_the_default_that_is_told_is_the_picked_one(tmp_path: Path, script: Any) -> None:
+    settings = options("one")
+    settings["providers"]["other"] = {"kind": "mock"}
+    settings["routes"] = [{"pattern": "r*", "providers": ["other"]}]
+    async with Editor(tmp_path, options=settings) as editor:
+
+        async def default() -> list[str]:
+            found = (await editor.call("ai/providers"))["providers"]
+            return [p["id"] for p in found if p["isDefault"]]
+
+        assert await default() == ["scripted"]
+        for provider, model in [("other", "m"), (None, "other/m"), (None, "routed")]:
+            await editor.call("workspace/executeCommand", picked(provider, model))
+            assert await default() == ["other"]
+            await editor.call("workspace/executeCommand", picked("scripted", "m"))
+            assert await default() == ["scripted"]
+
+
+async def test_tokens_are_estimated_where_nobody_can_be_asked(tmp_path: Path, script: Any) -> None:
+    async with Editor(tmp_path) as editor:
+        counted = await editor.call("ai/countTokens", {"text": "hello", "provider": "anthropic"})
+        assert counted["method"] == "estimate" and counted["tokens"] > 0
+        for provider in ("anthropic", "openai", "scripted"):
+            nothing = await editor.call("ai/countTokens", {"text": "", "provider": provider})
+            assert nothing == {"tokens": 0, "method": "estimate"}
+        for text in ("", "hello"):
+            error = await editor.fail("ai/countTokens", {"text": text, "provider": "nope"})
+            assert error["data"]["kind"] == "providerNotFound"
