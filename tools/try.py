@@ -10,4 +10,6 @@ from bootstrap import TRY, install, replace_process
 if __name__ == "__main__":
     asked = sys.argv[1:] or ["Write a short poem about a text editor."]
     programs = install(TRY)
-    replace_process([str(programs / "ai-sidecar"), "ask", "--provider", "local", *asked])
+    # Few, for a model this small; a later --max-tokens wins.
+    command = ["ask", "--provider", "local", "--max-tokens", "200"]
+    replace_process([str(programs / "ai-sidecar"), *command, *asked])

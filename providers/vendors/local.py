@@ -12,7 +12,7 @@ from providers.base import Model, ModelFeatures, ProviderCapabilities, TokenCoun
 from providers.dialects.base import Dialect
 from providers.dialects.openai_chat import ChatProfile, OpenAiChat
 from providers.dialects.openai_completions import CompletionsProfile, OpenAiCompletions
-from providers.errors import Malformed, ModelNotFound
+from providers.errors import Malformed, ModelNotFound, Unsupported
 from providers.http.client import HttpRequest, HttpResponse
 from providers.settings import ProviderSettings
 from providers.types import ChatRequest, CompletionRequest, Message
@@ -23,6 +23,14 @@ from providers.vendors.local_weights import CONTEXT_WINDOW, model_name
 
 _PROMPTS = OpenAiCompletions(CompletionsProfile(infill="^/infill"))
 _DIALECT = OpenAiChat(ChatProfile(schemas="plain", reasoning_style="none"))
+# A tiny model says the same until its tokens are used up. `providerOptions` win over these.
+_NO_LOOPS = {
+    "repeat_penalty": 1.1,
+    "repeat_last_n": 256,
+    "dry_multiplier": 0.8,
+    "dry_penalty_last_n": MAX_TOKENS,
+}
+_OWN = _DIALECT.with_profile(images=False, extra=_NO_LOOPS)
 
 
 class _Counted(msgspec.Struct):
@@ -56,8 +64,17 @@ class LocalProvider(HttpProvider):
     def dialect_for(self, request: ChatRequest | CompletionRequest) -> Dialect:
         if self._server is not None and request.model not in ("", self.model):
             raise ModelNotFound(f"the local model is `{self.model}`, there is no `{request.model}`")
-        is_prompt = isinstance(request, CompletionRequest)
-        return _PROMPTS if is_prompt and (request.raw or request.suffix is not None) else _DIALECT
+        if isinstance(request, CompletionRequest):
+            if request.raw or request.suffix is not None:
+                return _PROMPTS
+        elif request.tools and self._is_own:
+            raise Unsupported("tools: the embedded model calls none")
+        return _OWN if self._is_own else _DIALECT
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether it is the embedded model, not a file or a server of the user's own."""
+        return self._server is not None and self.settings.model_path is None
 
     def url(self, path: str) -> str:
         root = self.base_url.removesuffix("/v1")

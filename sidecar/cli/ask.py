@@ -191,13 +191,15 @@ class _Ask:
             self._screen.end()
         except BrokenPipeError as broken:
             self._broken = self._broken or broken
-        self._screen.note(one_line(summary(result)))
+        # Into a file goes an answer that looks whole: that it is not is always said.
+        cut = result.finish_reason in ("length", "contentFilter") and not self._args.json
+        self._screen.note(one_line(summary(result)), always=cut)
         self._keep(result)
         return 0
 
     def _keep(self, result: Result) -> None:
         self._talk.messages.append(Turn("assistant", "".join(self._said) or result.text))
-        self._talk.provider, self._talk.model = result.provider, result.model
+        self._talk.provider, self._talk.model = result.provider, result.asked_for or None
         try:
             ask_memory.save(self._memory, self._talk)
         except OSError as error:

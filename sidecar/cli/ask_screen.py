@@ -137,6 +137,12 @@ class _Timing(msgspec.Struct, rename="camel"):
     total_ms: float = 0.0
 
 
+class _Attempt(msgspec.Struct):
+    """Of one upstream request: the model as it was asked for, which is not what it calls itself."""
+
+    model: str = ""
+
+
 class Result(msgspec.Struct, rename="camel"):
     """The fields of a `CompletionResult` that are shown or kept."""
 
@@ -147,12 +153,21 @@ class Result(msgspec.Struct, rename="camel"):
     usage: _Usage = msgspec.field(default_factory=_Usage)
     timing: _Timing = msgspec.field(default_factory=_Timing)
     cost: _Cost | None = None
+    attempts: list[_Attempt] = []
+
+    @property
+    def asked_for(self) -> str:
+        """The model to ask for again; "" where none was named and none is known."""
+        return self.attempts[-1].model if self.attempts else self.model
 
 
 def summary(result: Result) -> str:
     """Return one line: who answered, tokens, cost and seconds."""
     cost = f" · ${result.cost.usd:.4f}" if result.cost is not None and result.cost.usd else ""
-    cut = {"length": " · cut at the token limit", "contentFilter": " · stopped by the filter"}
+    cut = {
+        "length": " · cut at the token limit (--max-tokens)",
+        "contentFilter": " · stopped by the filter",
+    }
     return (
         f"{result.provider}/{result.model} · {result.usage.input_tokens} → "
         f"{result.usage.output_tokens} tokens{cost} · first after "

@@ -1,4 +1,4 @@
-"""What the wire contract says of a cell, held against what was seen; and the cell's own words."""
+"""What the protocol says of a cell, held against what was seen; and the cell's own words."""
 
 from typing import Any
 

@@ -16,10 +16,10 @@ seen: a whole sidecar between an editor in memory and services on loopback. The 
 
     python -m tests.faults
 
-and each cell is held against the wire contract by `tests/faults/`, which also fails if a cell
-hangs, loses or repeats text, or leaves a socket, a task or an entry of a queue behind; if a wait is
-not the one that was asked for; if a failover takes more than 100 ms; or if this page is not what
-is seen.
+and each cell is held against [the protocol](protocol.md#errors) by `tests/faults/`, which also
+fails if a cell hangs, loses or repeats text, or leaves a socket, a task or an entry of a queue
+behind; if a wait is not the one that was asked for; if a failover takes more than 100 ms; or if
+this page is not what is seen.
 
 - **alone**: it happens every time, and nobody else is there ({ATTEMPTS} attempts, to be short).
 - **retry**: it happens once, then the service is well.

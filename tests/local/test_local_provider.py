@@ -1,6 +1,7 @@
 """The embedded model as a provider: real tokens from the real child, over our own transport."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,9 +9,25 @@ import pytest_asyncio
 
 from providers.auth.redact import Redactor
 from providers.catalog import Catalog
-from providers.errors import ConnectFailed, ContextLength, ModelNotFound, NotConfigured
+from providers.errors import (
+    ConnectFailed,
+    ContextLength,
+    ModelNotFound,
+    NotConfigured,
+    Unsupported,
+)
 from providers.settings import HttpSettings, ProviderSettings, TimeoutSettings
-from providers.types import ChatRequest, Finish, Message, StreamStart, Text, TextDelta, UsageReport
+from providers.types import (
+    ChatRequest,
+    Finish,
+    Image,
+    Message,
+    StreamStart,
+    Text,
+    TextDelta,
+    ToolDefinition,
+    UsageReport,
+)
 from providers.vendors.context import ProviderContext
 from providers.vendors.local import LocalProvider
 from providers.vendors.local_weights import MODEL_ID, Weights
@@ -164,3 +181,42 @@ async def test_a_base_url_stands_in_for_the_child() -> None:
         await provider.chat(ask())
     await provider.aclose()
     await shared.aclose()
+
+
+def test_tools_and_images_are_refused_for_the_embedded_model_only() -> None:
+    tools = ask(tools=[ToolDefinition("f", {"type": "object"})])
+    image = ChatRequest(messages=[Message("user", [Image("image/png", "aGk=")])])
+    own = LocalProvider("local", ProviderSettings(), context())
+    with pytest.raises(Unsupported, match=r"^tools: "):
+        own.dialect_for(tools)
+    with pytest.raises(Unsupported, match=r"^messages: .* no images"):
+        own.dialect_for(image).body(image, stream=True)
+    for settings in (
+        ProviderSettings(model_path="/models/other.gguf"),
+        ProviderSettings(base_url="http://127.0.0.1:1/v1"),
+    ):
+        other = LocalProvider("local", settings, context())
+        assert "tools" in other.dialect_for(tools).body(tools, stream=True)
+        assert other.dialect_for(image).body(image, stream=True)["messages"]
+        assert "repeat_penalty" not in other.dialect_for(image).body(image, stream=True)
+
+
+@pytest.mark.asyncio
+async def test_a_loop_is_held_down_unless_the_request_says_otherwise(
+    local: LocalProvider,
+) -> None:
+    async def loops(**more: object) -> int:
+        """Return how often the answer says its commonest eight words."""
+        request = ChatRequest(
+            messages=[Message("user", [Text("Read the file a.txt")])],
+            max_tokens=120,
+            temperature=0.0,
+            **more,  # type: ignore[arg-type]
+        )
+        words = (await local.chat(request)).text.split()
+        runs = Counter(tuple(words[at : at + 8]) for at in range(len(words) - 7))
+        return runs.most_common(1)[0][1]
+
+    off = {"repeat_penalty": 1.0, "dry_multiplier": 0.0}
+    assert await loops(provider_options=off) > 1
+    assert await loops() == 1
