@@ -25,7 +25,7 @@ from providers.types import (
     Usage,
     UsageReport,
 )
-from providers.wire.json_text import decode, decode_refused, joined
+from providers.wire.json_text import convert, decode, decode_refused, joined
 
 FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -361,7 +361,7 @@ def _code_of(text: str) -> str:
 
 def _output_of(content: object) -> str | None:
     try:
-        result = msgspec.convert(content, _CodeResult)
+        result = convert(content, _CodeResult)
     except msgspec.ValidationError:
         return None
     return (result.stdout or "") + (result.stderr or "") or result.error_code

@@ -41,7 +41,7 @@ from providers.types import (
     Usage,
     UsageReport,
 )
-from providers.wire.json_text import decode
+from providers.wire.json_text import convert, decode
 
 LOGIN = "run `claude` in a terminal and log in (`/login`)"
 
@@ -294,7 +294,7 @@ def _words(content: Any) -> str:
     if isinstance(content, str):
         return content
     try:
-        blocks = msgspec.convert(content, list[dict[str, Any]])
+        blocks = convert(content, list[dict[str, Any]])
     except msgspec.ValidationError:
         return ""
     return "\n".join(str(block["text"]) for block in blocks if block.get("text"))

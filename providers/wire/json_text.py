@@ -82,6 +82,14 @@ def decode_refused(decoder: msgspec.json.Decoder[T], data: bytes, error: Excepti
         raise Malformed(f"not JSON: {refused}"[:200]) from None
 
 
+def convert(value: Any, kind: type[T]) -> T:
+    """Return a decoded value as `kind`. Raises `msgspec.ValidationError`."""
+    try:
+        return msgspec.convert(value, kind)
+    except UnicodeEncodeError:  # a text with half a character where no text belongs
+        raise msgspec.ValidationError("a text is not of that shape") from None
+
+
 def encode(value: Any) -> bytes:
     """Return a decoded value as JSON again, halves of characters as the escapes that they were."""
     try:
