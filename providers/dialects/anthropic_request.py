@@ -13,6 +13,7 @@ from providers.dialects.anthropic_turns import (
     ANSWER_TOOL,
     Turn,
     arguments_object,
+    calls_its_own,
     inline_image,
     is_ours,
     is_redacted,
@@ -158,11 +159,16 @@ def _add_format(body: Body, request: ChatRequest, model: str) -> None:
         assert isinstance(config, dict)
         config["format"] = {"type": "json_schema", "schema": wanted.schema}
         return
+    # An older model answers by calling a tool of ours. Beside the request's own tools it may call
+    # either; where the request says that one of its own is to be called, ours is away.
+    if request.tools and calls_its_own(request):
+        return
+    either = bool(request.tools) and request.tool_choice != "none"
     tool = {"name": ANSWER_TOOL, "description": wanted.name, "input_schema": wanted.schema}
     tools = body.setdefault("tools", [])
     assert isinstance(tools, list)
     tools.append(tool)  # pyright: ignore[reportUnknownMemberType]
-    body["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL}
+    body["tool_choice"] = {"type": "any"} if either else {"type": "tool", "name": ANSWER_TOOL}
 
 
 # --- Messages ------------------------------------------------------------------------------

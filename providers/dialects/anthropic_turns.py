@@ -19,7 +19,15 @@ from providers.dialects.anthropic_models import (
 )
 from providers.dialects.signatures import may_be_anthropics, says_thinking
 from providers.errors import Malformed
-from providers.types import Image, Message, ReasoningState, RequestOptions, Text
+from providers.types import (
+    ChatRequest,
+    Image,
+    Message,
+    NamedTool,
+    ReasoningState,
+    RequestOptions,
+    Text,
+)
 from providers.wire.json_text import decode, whole
 
 JSON_INSTRUCTION = "Answer with a single JSON object and nothing else."
@@ -70,6 +78,11 @@ def system_texts(request: RequestOptions, messages: list[Message]) -> list[str]:
     if request.response_format == "json":
         texts.append(JSON_INSTRUCTION)
     return [text for text in texts if text]
+
+
+def calls_its_own(request: ChatRequest) -> bool:
+    """Say whether one of the request's own tools is to be called, whatever else is asked for."""
+    return request.tool_choice == "required" or isinstance(request.tool_choice, NamedTool)
 
 
 def arguments_object(arguments: str) -> dict[str, object]:

@@ -13,6 +13,7 @@ from providers.dialects.anthropic_turns import (
     ANSWER_TOOL,
     Turn,
     arguments_object,
+    calls_its_own,
     inline_image,
     is_ours,
     is_redacted,
@@ -146,7 +147,11 @@ def default_limit(profile: BedrockProfile) -> int | None:
 
 
 def _add_tools(body: Body, request: ChatRequest) -> None:
-    """Add `toolConfig`. The format has no choice "none": without tools there is nothing to call."""
+    """Add `toolConfig`. The format has no choice "none": without tools there is nothing to call.
+
+    An older model answers after a schema by calling a tool of ours. Beside the request's own tools
+    it may call either; where the request says that one of its own is to be called, ours is away.
+    """
     tools = [] if request.tool_choice == "none" else request.tools
     specs = [_spec(tool.name, tool.description, tool.parameters) for tool in tools]
     choice = _choice(request) if specs else None
@@ -157,9 +162,10 @@ def _add_tools(body: Body, request: ChatRequest) -> None:
             body["outputConfig"] = {
                 "textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}
             }
-        else:
-            specs.append(_spec(ANSWER_TOOL, wanted.name, wanted.schema))
-            choice = {"tool": {"name": ANSWER_TOOL}}
+        elif not (specs and calls_its_own(request)):
+            either: Block = {"any": {}}
+            choice = either if specs else {"tool": {"name": ANSWER_TOOL}}
+            specs.append(_spec(ANSWER_TOOL, wanted.name, wanted.schema, keep_open=True))
     if not specs:
         # Calls in the history are refused without any tool: those that were called stand in.
         names = {call.name: None for message in request.messages for call in message.tool_calls}
@@ -171,8 +177,11 @@ def _add_tools(body: Body, request: ChatRequest) -> None:
         body["toolConfig"] = config
 
 
-def _spec(name: str, description: str | None, parameters: dict[str, object]) -> Block:
-    spec: Block = {"name": name, "inputSchema": {"json": strict_schema(parameters)}}
+def _spec(
+    name: str, description: str | None, parameters: dict[str, object], *, keep_open: bool = False
+) -> Block:
+    schema = strict_schema(parameters, keep_open=keep_open)
+    spec: Block = {"name": name, "inputSchema": {"json": schema}}
     if description:
         spec["description"] = description
     return {"toolSpec": spec}

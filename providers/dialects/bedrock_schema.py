@@ -20,10 +20,14 @@ class _NotASchema(ValueError):
     pass
 
 
-def strict_schema(schema: Schema) -> Schema:
-    """Return a copy of `schema` that Bedrock accepts."""
+def strict_schema(schema: Schema, *, keep_open: bool = False) -> Schema:
+    """Return a copy of `schema` that Bedrock accepts.
+
+    With `keep_open` an object that names no properties stays one of any: closed, as the port has
+    it for tools, it could only be `{}`.
+    """
     try:
-        return _closed(_object_at_top(schema))
+        return _closed(_object_at_top(schema), keep_open)
     except _NotASchema:
         return schema
 
@@ -44,7 +48,7 @@ def _object_at_top(schema: Schema) -> Schema:
     return schema
 
 
-def _closed(schema: Schema) -> Schema:
+def _closed(schema: Schema, keep_open: bool) -> Schema:
     out = dict(schema)
     _split_types(out)
     kind = out.get("type")
@@ -53,24 +57,24 @@ def _closed(schema: Schema) -> Schema:
     if "format" in out and out["format"] not in _FORMATS:
         del out["format"]
     if isinstance(out.get("items"), dict):
-        out["items"] = _closed(cast("Schema", out["items"]))
+        out["items"] = _closed(cast("Schema", out["items"]), keep_open)
     for keyword in _CHOICES:
         choices = out.get(keyword)
         if isinstance(choices, list):
             out[keyword] = [
-                _closed(cast("Schema", each)) if isinstance(each, dict) else each
+                _closed(cast("Schema", each), keep_open) if isinstance(each, dict) else each
                 for each in cast("list[object]", choices)
             ]
-    if kind == "object" or "properties" in out:
-        _close_object(out)
+    if "properties" in out or (kind == "object" and not keep_open):
+        _close_object(out, keep_open)
     return out
 
 
-def _close_object(out: Schema) -> None:
+def _close_object(out: Schema, keep_open: bool) -> None:
     given = out.get("properties")
     properties = cast("dict[str, object]", given) if isinstance(given, dict) else {}
     out["properties"] = {
-        name: _closed(cast("Schema", each)) if isinstance(each, dict) else each
+        name: _closed(cast("Schema", each), keep_open) if isinstance(each, dict) else each
         for name, each in properties.items()
     }
     required = out.pop("required", None)

@@ -273,6 +273,27 @@ def test_the_thinking_suffix_is_not_the_services() -> None:
     assert "thinking" not in plain
 
 
+@pytest.mark.parametrize(
+    ("choice", "names", "sent"),
+    [
+        (None, ["f", "structured_answer"], {"type": "any"}),
+        ("auto", ["f", "structured_answer"], {"type": "any"}),
+        ("none", ["f", "structured_answer"], {"type": "tool", "name": "structured_answer"}),
+        ("required", ["f"], {"type": "any"}),
+        (NamedTool("f"), ["f"], {"type": "tool", "name": "f"}),
+    ],
+)
+def test_structured_output_beside_tools(choice: Any, names: list[str], sent: Json) -> None:
+    made = body(
+        model="claude-3-haiku-20240307",
+        tools=[ToolDefinition("f", {"type": "object"})],
+        tool_choice=choice,
+        response_format=JsonSchema("thing", {"type": "object"}),
+    )
+    assert [tool["name"] for tool in made["tools"]] == names
+    assert made["tool_choice"] == sent
+
+
 def test_stop_and_structured_output() -> None:
     schema: Json = {"type": "object", "properties": {"a": {"type": "integer"}}}
     wanted = JsonSchema("thing", schema)

@@ -187,6 +187,37 @@ def test_structured_output() -> None:
     assert older["toolConfig"]["toolChoice"] == {"tool": {"name": name}}
 
 
+@pytest.mark.parametrize(
+    ("choice", "names", "sent"),
+    [
+        (None, ["f", "structured_answer"], {"any": {}}),
+        ("auto", ["f", "structured_answer"], {"any": {}}),
+        ("none", ["structured_answer"], {"tool": {"name": "structured_answer"}}),
+        ("required", ["f"], {"any": {}}),
+        (NamedTool("f"), ["f"], {"tool": {"name": "f"}}),
+    ],
+)
+def test_structured_output_beside_tools(choice: Any, names: list[str], sent: Json) -> None:
+    tools = [ToolDefinition("f", {"type": "object"})]
+    wanted = JsonSchema("thing", {"type": "object"})
+    config = body(tools=tools, tool_choice=choice, response_format=wanted, model=NOVA)["toolConfig"]
+    assert [tool["toolSpec"]["name"] for tool in config["tools"]] == names
+    assert config["toolChoice"] == sent
+
+
+def test_a_structured_answer_of_any_shape() -> None:
+    free = {"type": "object", "additionalProperties": {"type": "string"}}
+    closed = {"additionalProperties": False}
+    for given, schema in [
+        ({"type": "object"}, {"type": "object"}),
+        (free, free),
+        ({"type": "object", "properties": {"a": free}},
+         {"type": "object", "properties": {"a": free}} | closed),
+    ]:  # fmt: skip
+        config = body(response_format=JsonSchema("x", given), model=NOVA)["toolConfig"]
+        assert config["tools"][0]["toolSpec"]["inputSchema"]["json"] == schema
+
+
 POINT = {"cachePoint": {"type": "default"}}
 
 
