@@ -14,6 +14,7 @@ from pathlib import Path
 from providers.auth.command import CommandFailed, run_command
 from providers.auth.env import without_keys
 from providers.auth.redact import Redactor
+from providers.catalog.extras import install_command
 from providers.errors import NotConfigured
 from providers.settings import Key, KeySource
 
@@ -194,7 +195,7 @@ class KeyResolver:
             found = await asyncio.to_thread(_keychain_password, service, user)
         except ImportError:
             raise self._not_configured(
-                "the keychain needs the extra `keyring`: pip install 'ai-sidecar[keyring]'"
+                f"the keychain needs the extra `keyring`. Run: {install_command('keyring')}"
             ) from None
         except Exception as error:  # noqa: BLE001 (each backend of keyring raises its own)
             reason = self._redactor.mask(str(error)) or type(error).__name__

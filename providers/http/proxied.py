@@ -10,6 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
+from providers.catalog.extras import install_command
 from providers.http import faults
 from providers.http.address import Address
 from providers.http.exchange import Bounds, Phase, Sending
@@ -18,7 +19,7 @@ from providers.http.liveness import SLEEP_SECONDS, slept, socket_options
 from providers.http.proxy import is_address
 from providers.http.response import Fault, HttpRequest, HttpResponse, header_mapping
 
-SOCKS_MISSING = "a SOCKS proxy needs the extra `socks`: pip install 'ai-sidecar[socks]'"
+SOCKS_MISSING = "a SOCKS proxy needs the extra `socks`. Run: {command}"
 SOCKS_BROKEN = "it broke off the SOCKS5 handshake; is its username or password wrong?"
 SCHEMES = (
     "a proxy's address begins with http://, https://, socks5:// or socks5h:// and names a host"
@@ -121,7 +122,9 @@ class ProxiedTransports:
                     proxy=httpx.Proxy(proxy, ssl_context=tls_to_proxy),
                 )
             except ImportError:
-                raise faults.BadProxy(SOCKS_MISSING) from None
+                raise faults.BadProxy(
+                    SOCKS_MISSING.format(command=install_command("socks"))
+                ) from None
             except (ValueError, httpx.InvalidURL):
                 raise faults.BadProxy(SCHEMES) from None
             self._transports[proxy] = transport

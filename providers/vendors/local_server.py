@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from providers.catalog.extras import install_command
 from providers.errors import ConnectFailed, NotConfigured, ProviderError
 from providers.settings import ProviderSettings
 from providers.vendors.local_child import Order, Ready
@@ -49,7 +50,7 @@ _LIBGOMP = {
     "alpine": "sudo apk add libgomp",
 }
 _OS_RELEASE = "/etc/os-release"
-RUNTIME_COMMAND = "pip install 'ai-sidecar[local]'"
+EXTRA = "local"
 
 
 class LocalState(NamedTuple):
@@ -190,7 +191,7 @@ def explain_refusal(ready: Ready, weights: Weights) -> ProviderError:
         return NotConfigured(f"the local runtime needs the library libgomp. Run: {_libgomp()}")
     if ready.error == "import":
         return NotConfigured(
-            f"the local runtime cannot be loaded ({message}). Run: {RUNTIME_COMMAND}"
+            f"the local runtime cannot be loaded ({message}). Run: {install_command(EXTRA)}"
         )
     return ConnectFailed(f"the local model's process {message}")
 
@@ -199,7 +200,7 @@ def _require_runtime() -> None:
     if importlib.util.find_spec(_RUNTIME) is None:
         raise NotConfigured(
             "the runtime of the local model is not installed. Run: "
-            f"{RUNTIME_COMMAND} (in a clone: pip install '.[local]', or uv sync --extra local), "
+            f"{install_command(EXTRA)}, "
             "or set a provider's key, such as OPENAI_API_KEY"
         )
 

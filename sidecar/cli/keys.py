@@ -11,6 +11,7 @@ from typing import Protocol, cast
 from providers.auth.env import PROVIDER_ENV, key_names
 from providers.auth.keys import KeyResolver
 from providers.auth.redact import Redactor
+from providers.catalog.extras import install_command
 from providers.settings import ProviderSettings
 from sidecar.cli import output
 from sidecar.cli.output import FAILED, OK
@@ -66,7 +67,7 @@ def _open() -> _Keychain:
         from keyring.backends.fail import Keyring as NoBackend
     except ImportError:
         raise _NoKeychain(
-            "the keychain needs the extra `keyring`: pip install 'ai-sidecar[keyring]'"
+            f"the keychain needs the extra `keyring`. Run: {install_command('keyring')}"
         ) from None
     backend = keyring.get_keyring()
     if isinstance(backend, NoBackend):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from providers.catalog.extras import install_command
 from providers.http.client import HttpClient
 from providers.settings import TimeoutSettings
-from providers.vendors.local_server import RUNTIME_COMMAND
 from providers.vendors.local_weights import MODEL_ID, SHA256, data_file
 from sidecar.cli.ask_screen import Screen
 from sidecar.cli.local_download import DownloadFailed, download, sha256_of
@@ -96,5 +96,5 @@ def _words(report: _Report) -> str:
     done = "installed" if report.changed else "already installed"
     text = f"{done}: {report.path}"
     if importlib.util.find_spec("xllamacpp") is None:
-        text += f"\nThe runtime is still missing. Run: {RUNTIME_COMMAND}"
+        text += f"\nThe runtime is still missing. Run: {install_command('local')}"
     return text

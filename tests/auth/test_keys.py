@@ -176,7 +176,7 @@ async def test_a_keychain_that_fails(memory_keychain: dict[tuple[str, str], str]
 async def test_without_the_extra(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "keyring", None)
     message = await failure(resolver(KeySource(keyring="a/b")))
-    assert "pip install 'ai-sidecar[keyring]'" in message
+    assert "pip install" in message and "ai-sidecar[" not in message
 
 
 @pytest.mark.asyncio

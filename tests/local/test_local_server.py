@@ -209,9 +209,9 @@ def test_missing_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.asyncio
 async def test_missing_runtime_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(NotConfigured, match=r"pip install 'ai-sidecar\[local\]'"):
+    with pytest.raises(NotConfigured, match=r"Run: uv pip install --python \S+ xllamacpp"):
         await LocalServer().address()
-    assert "ai-sidecar[local]" in (LocalServer().state().problem or "") or (
+    assert "xllamacpp" in (LocalServer().state().problem or "") or (
         "local install" in (LocalServer().state().problem or "")
     )
 
