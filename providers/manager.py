@@ -182,8 +182,8 @@ class ProviderManager:
         """
         if provider is not None:
             with self._desk.masking():
-                return await self._registry.get(provider).list_models(refresh=refresh)
-        asked = [self._registry.get(n).list_models(refresh=refresh) for n in self._ids()]
+                return await self._listed(provider, refresh=refresh)
+        asked = [self._listed(name, refresh=refresh) for name in self._ids()]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         found: list[Model] = []
         for answer in answers:
@@ -191,6 +191,16 @@ class ProviderManager:
                 found += answer
             elif not isinstance(answer, ProviderError):
                 raise answer
+        return found
+
+    async def _listed(self, name: str, *, refresh: bool) -> list[Model]:
+        found = await self._registry.get(name).list_models(refresh=refresh)
+        if self._config.default:
+            default = self._router.default()
+            known = not default.model or any(model.id == default.model for model in found)
+            if default.provider == name and not known:
+                # What was chosen can be chosen, also where neither catalog nor service knows it.
+                found = [Model(default.model, name), *found]
         return found
 
     async def health(

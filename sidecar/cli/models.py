@@ -35,12 +35,20 @@ def run(argv: list[str]) -> int:
         output.raw(msgspec.json.format(msgspec.json.encode(result), indent=2))
         return FAILED if failed else OK
     if not models and not failed:
-        output.complain("no model is known; --refresh asks the services")
+        output.complain(_none_known(args.provider, refreshed=args.refresh))
     output.table(
         ("PROVIDER", "MODEL", "WINDOW", "OUTPUT", "$/M IN", "$/M OUT", "CAN", "FROM"),
         [_row(model) for model in models],
     )
     return FAILED if failed else OK
+
+
+def _none_known(provider: str | None, *, refreshed: bool) -> str:
+    if refreshed:
+        return "the services name no model; set `model` in the provider's table"
+    named = f" of {provider}" if provider else ""
+    asked = f" -p {provider}" if provider else ""
+    return f"no model{named} is known here; `ai-sidecar models{asked} --refresh` asks the service"
 
 
 async def _models(

@@ -102,6 +102,16 @@ async def test_a_configured_model_is_listed_also_where_no_catalog_knows_it() -> 
     assert [m.id for m in await made.models("openai")].count("gpt-5") == 1
 
 
+@pytest.mark.parametrize(
+    ("default", "listed"), [("mine/m", ["m"]), ("mine", []), ("openai/gpt-5", []), ("nosuch", [])]
+)
+async def test_the_default_s_model_is_listed(default: str, listed: list[str]) -> None:
+    mine = ProviderSettings(kind="openai-compatible", base_url="http://127.0.0.1:1/v1")
+    made = manager(ProvidersConfig(default=default, providers={"mine": mine}))
+    assert [m.id for m in await made.models("mine")] == listed
+    assert [(m.id, m.source) for m in await made.models()] == [(id, "catalog") for id in listed]
+
+
 async def test_a_new_configuration_keeps_what_did_not_change() -> None:
     tables = {
         "a": ProviderSettings(kind="mock"),
