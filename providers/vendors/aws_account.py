@@ -17,7 +17,7 @@ import msgspec
 
 from providers.auth.cloud import AwsCredentials, AwsGrant
 from providers.auth.sigv4 import sign
-from providers.base import Model, ModelFeatures
+from providers.base import Model
 from providers.dialects.base import Dialect
 from providers.dialects.bedrock_models import region_of
 from providers.errors import Authentication, Malformed, NotConfigured, ProviderError, ResponseError
@@ -227,7 +227,7 @@ class AwsProvider(HttpProvider):
     def _listed(self, model: str) -> Model:
         known = self.context.catalog.find(self.kind, model, self.name)
         if known is None:
-            return Model(model, self.name, features=ModelFeatures(), source="live")
+            return Model(model, self.name, features=self.assumed(), source="live")
         known.source = "live"
         return known
 

@@ -21,6 +21,7 @@ from providers.base import (
     AiProvider,
     HealthStatus,
     Model,
+    ModelFeatures,
     ProviderCapabilities,
     TokenCount,
     TokenStream,
@@ -67,6 +68,11 @@ TAIL_WAIT = 2.0
 (usage, `[DONE]`). Some keep the connection open and send nothing more."""
 
 HEALTH_TIMEOUT = 10.0
+
+_NO_LIST = (404, 405, 501)
+"""What a service says that has no list of models, or not there."""
+
+_FAULT_FOUND = (400, 422)
 
 
 class HttpProvider(AiProvider):
@@ -149,7 +155,7 @@ class HttpProvider(AiProvider):
         return request.provider_options
 
     def capabilities(self) -> ProviderCapabilities:
-        model = self.context.catalog.find(self.kind, self.model)
+        model = self.context.catalog.find(self.kind, self.model, self._name)
         if model is None:
             return ProviderCapabilities()
         return ProviderCapabilities(
@@ -158,6 +164,11 @@ class HttpProvider(AiProvider):
             functions=model.features.tools,
             vision=model.features.vision,
         )
+
+    def assumed(self) -> ModelFeatures:
+        """Return what a model can do that no catalog knows: what the provider can do at all."""
+        can = self.capabilities()
+        return ModelFeatures(streaming=can.streaming, tools=can.functions, vision=can.vision)
 
     # --- the nine methods -----------------------------------------------------------
 
@@ -201,8 +212,28 @@ class HttpProvider(AiProvider):
         return HealthStatus("healthy", (clock() - started) * 1000)
 
     async def probe(self) -> None:
-        """Make the cheapest request that shows whether service and key work. Raises if not."""
-        await self.fetch_models()
+        """Make the cheapest request that shows whether service and key work. Raises if not.
+
+        Where there is no list of models to ask for, an empty conversation is sent: a service that
+        works finds fault with it, which costs nothing, and at worst answers with one token.
+        """
+        try:
+            await self.fetch_models()
+        except ResponseError as error:
+            if error.status not in _NO_LIST:
+                raise
+            try:
+                await self._answers()
+            except InvalidRequest as again:
+                if again.status in _NO_LIST:
+                    raise error from again  # nothing is where we look: the address is wrong
+                if again.status not in _FAULT_FOUND:
+                    raise
+
+    async def _answers(self) -> None:
+        """Send what a service cannot answer, and take whatever it says with a status of success."""
+        request = ChatRequest(messages=[], model=self.model, max_tokens=1)
+        (await self._send(self.dialect_for(request), request, stream=False)).close()
 
     async def list_models(self, *, refresh: bool = False) -> list[Model]:
         if refresh:
@@ -212,7 +243,7 @@ class HttpProvider(AiProvider):
         if chosen and all(model.id != chosen for model in found):
             # What somebody configured can be chosen, also where no catalog knows it.
             known = self.context.catalog.find(self.kind, chosen, self._name)
-            found.insert(0, known or Model(chosen, self._name))
+            found.insert(0, known or Model(chosen, self._name, features=self.assumed()))
         return found
 
     async def fetch_models(self) -> list[Model]:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from providers.base import Model, ModelFeatures, TokenCount
+from providers.base import Model, TokenCount
 from providers.dialects.gemini import Gemini, GeminiProfile
 from providers.errors import Malformed
 from providers.types import ChatRequest, CompletionRequest, Message
@@ -77,7 +77,7 @@ class GeminiApi(HttpProvider):
             context_window=entry.input_token_limit or (known.context_window if known else None),
             max_output_tokens=entry.output_token_limit
             or (known.max_output_tokens if known else None),
-            features=known.features if known else ModelFeatures(),
+            features=known.features if known else self.assumed(),
             price=known.price if known else None,
             source="live",
         )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from providers.base import Model, ModelFeatures
+from providers.base import Model
 from providers.errors import Malformed
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def models_of(body: object, provider: "HttpProvider") -> list[Model]:
 
 
 def _completed(entry: _ListedModel, provider: "HttpProvider") -> Model:
-    known = provider.context.catalog.find(provider.kind, entry.id)
+    known = provider.context.catalog.find(provider.kind, entry.id, provider.name)
     window = entry.context_length or entry.context_window or entry.max_model_len
     return Model(
         id=entry.id,
@@ -44,7 +44,7 @@ def _completed(entry: _ListedModel, provider: "HttpProvider") -> Model:
         context_window=window or (known.context_window if known else None),
         max_output_tokens=entry.max_completion_tokens
         or (known.max_output_tokens if known else None),
-        features=known.features if known else ModelFeatures(),
+        features=known.features if known else provider.assumed(),
         price=known.price if known else None,
         source="live",
     )

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from providers.auth.cloud import GoogleCredentials, GoogleGrant
-from providers.base import Model, ModelFeatures, TokenCount
+from providers.base import Model, TokenCount
 from providers.dialects.anthropic_messages import AnthropicMessages, AnthropicProfile
 from providers.dialects.base import Dialect
 from providers.dialects.gemini import Gemini, GeminiProfile
@@ -223,7 +223,7 @@ class Vertex(HttpProvider):
     def _listed(self, name: str) -> Model:
         known = self.context.catalog.find(self.kind, name, self.name)
         if known is None:
-            return Model(name, self.name, features=ModelFeatures(), source="live")
+            return Model(name, self.name, features=self.assumed(), source="live")
         known.source = "live"
         return known
 

@@ -80,8 +80,17 @@ def _show_live(providers: list[ProviderFacts]) -> None:
     for name, live in tested:
         if live.error is not None:
             output.line(f"{name}: {live.error}")
-    costs = [live.cost_usd for _, live in tested if live.cost_usd is not None]
-    output.line(f"cost of this test: {sum(costs):.6f} USD, as far as it is known")
+    output.line(f"cost of this test: {cost_of([live for _, live in tested])}")
+
+
+def cost_of(tests: list[LiveFacts]) -> str:
+    """What failed has cost nothing; what nobody knows is not called nothing."""
+    costs = [live.cost_usd for live in tests if live.ok]
+    known = [cost for cost in costs if cost is not None]
+    if costs and not known:
+        return "unknown"
+    more = "" if len(known) == len(costs) else ", as far as it is known"
+    return f"{sum(known):.6f} USD{more}"
 
 
 def _live_row(live: LiveFacts) -> tuple[str, ...]:

@@ -105,11 +105,14 @@ class Facts(Record):
     @property
     def broken(self) -> bool:
         """Whether something that is configured does not work."""
-        failed = any(
-            p.status == "unhealthy" or p.error or (p.live is not None and not p.live.ok)
-            for p in self.providers
-        )
-        return failed or bool(self.problems)
+        return bool(self.problems) or any(_failed(p) for p in self.providers)
+
+
+def _failed(provider: ProviderFacts) -> bool:
+    """An answer proves more than what a service says of itself."""
+    if provider.live is not None:
+        return not provider.live.ok
+    return provider.status == "unhealthy" or provider.error is not None
 
 
 async def examine(store: ConfigStore, *, live: bool) -> Facts:

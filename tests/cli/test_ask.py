@@ -6,7 +6,10 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -132,6 +135,51 @@ def test_continue_sends_what_was_said(tmp_path: Path) -> None:
         ("user", "second"),
     ]
     assert (asked["provider"], asked["system"]) == ("mock", "be brief")  # type: ignore[index]
+
+
+@pytest.fixture
+def service() -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """An address under which a model answers that calls itself otherwise, and what it was sent."""
+    asked: list[dict[str, object]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            choice = {"index": 0, "delta": {"content": "Hello"}, "finish_reason": "stop"}
+            chunk = json.dumps({"id": "c1", "model": "real", "choices": [choice]})
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            self.wfile.write(f"data: {chunk}\n\ndata: [DONE]\n\n".encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/v1", asked
+        server.shutdown()
+        thread.join()
+
+
+def test_continue_asks_for_the_model_as_it_was_named(
+    tmp_path: Path, service: tuple[str, list[dict[str, object]]]
+) -> None:
+    """An alias, or a deployment: what the service calls it need not be a name it takes."""
+    address, asked = service
+    file = tmp_path / "config" / "ai-sidecar" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        '[providers.v]\nkind = "openai-compatible"\nmodel = "alias"\n'
+        f'baseUrl = "{address}"\napiKey = "k"\n'
+    )
+    file.chmod(0o600)
+    config = home_environment(tmp_path) | {"AI_SIDECAR_CONFIG": str(file)}
+    for question in (["first"], ["-c", "second"]):
+        done = ask(tmp_path, *question, env=config)
+        assert (done.returncode, done.stdout) == (0, "Hello\n")
+    assert [body["model"] for body in asked] == ["alias", "alias"]
 
 
 @posix

@@ -6,8 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from sidecar.cli.doctor import run
-from sidecar.cli.doctor_facts import file_facts
+from providers.base import HealthStatus
+from providers.errors import ServerFailed
+from providers.vendors.mock import MockProvider
+from sidecar.cli.doctor import cost_of, run
+from sidecar.cli.doctor_facts import LiveFacts, file_facts
 from tests.cli.commands import CANARY, config_file, mock_only, write
 
 __all__ = ["config_file", "mock_only"]
@@ -68,6 +71,34 @@ def test_live_asks_every_provider_and_none_stands_in_for_another(
     found = {p["id"]: p["live"] for p in facts(capsys, "--live", code=1)["providers"]}
     assert found["good"]["ok"] and found["good"]["text"] and "costUsd" in found["good"]
     assert not found["bad"]["ok"] and found["bad"]["error"].startswith("quota: ")
+
+
+def test_what_answers_works_whatever_is_said_of_its_health(
+    config_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    async def sick(self: MockProvider) -> HealthStatus:
+        return HealthStatus("unhealthy", 1.0, ServerFailed("no list", status=500))
+
+    monkeypatch.setattr(MockProvider, "health_check", sick)
+    write(config_file, '[providers.a]\nkind = "mock"\n')
+    facts(capsys, code=1)
+    (provider,) = facts(capsys, "--live", code=0)["providers"]
+    assert provider["status"] == "unhealthy" and provider["live"]["ok"]
+
+
+@pytest.mark.parametrize(
+    ("costs", "said"),
+    [
+        ([None], "unknown"),
+        ([None, 0.5], "0.500000 USD, as far as it is known"),
+        ([0.25, 0.5], "0.750000 USD"),
+        ([], "0.000000 USD"),
+    ],
+)
+def test_an_unknown_cost_is_not_nothing(costs: list[float | None], said: str):
+    assert cost_of([LiveFacts(ok=True, cost_usd=cost) for cost in costs]) == said
+    failed = LiveFacts(ok=False, cost_usd=None, error="quota: none left")
+    assert cost_of([failed, *(LiveFacts(ok=True, cost_usd=cost) for cost in costs)]) == said
 
 
 def test_a_problem_of_the_configuration_is_shown_and_fails(

@@ -1,5 +1,7 @@
 """`openai-compatible`: addresses, keys, and the model that nobody named."""
 
+from typing import Any
+
 import pytest
 
 from providers.errors import Authentication, NotConfigured
@@ -43,6 +45,38 @@ async def test_an_empty_list_and_a_wrong_key_are_said_as_they_are() -> None:
         with pytest.raises(Authentication, match="bad key"):
             await it.stream()
         assert [r.path for r in it.server.requests] == ["/models"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"),
+    [
+        ([said_no(404, "no such path"), said_no(400, "messages: too short")], "healthy"),
+        ([said_no(405, "not allowed"), said_no(422, "messages: too short")], "healthy"),
+        ([said_no(404, "no such path"), WHOLE], "healthy"),
+        ([said_no(404, "no such path"), said_no(404, "no such path")], "unhealthy"),
+        ([said_no(404, "no such path"), said_no(401, "bad key")], "unhealthy"),
+        ([said_no(404, "no such path"), said_no(301, "elsewhere")], "unhealthy"),
+        ([said_no(500, "boom")], "unhealthy"),
+    ],
+)
+async def test_a_service_without_a_list_is_no_sick_one(answers: list[Any], status: str) -> None:
+    async with talk("openai-compatible", *answers, model="m") as it:
+        (health,) = await it.manager.health("openai-compatible", live=True)
+        assert health.status == status
+        assert len(it.server.requests) == len(answers)
+        if len(answers) > 1:
+            assert it.body()["max_tokens"] == 1 and not it.body()["messages"]
+
+
+async def test_a_model_that_no_catalog_knows_can_what_its_provider_can() -> None:
+    async with talk("openai-compatible", LISTED, model="mine") as it:
+        (state,) = [s for s in it.manager.providers() if s.id == "openai-compatible"]
+        (chosen,) = await it.manager.models("openai-compatible")
+        listed = await it.manager.models("openai-compatible", refresh=True)
+        assert [m.source for m in listed] == ["live", "live"]
+        for model in [chosen, *listed]:
+            can = (model.features.tools, model.features.vision)
+            assert can == (state.capabilities.functions, state.capabilities.vision) == (True, True)
 
 
 async def test_a_named_or_configured_model_asks_for_no_list() -> None:
