@@ -12,13 +12,15 @@
 
 ;;; Code:
 
+(require 'cl-lib)
 (require 'jsonrpc)
+(require 'seq)
 (require 'subr-x)
 
 (defgroup ai-sidecar nil "Model providers, by the program ai-sidecar." :group 'tools)
 
 (defcustom ai-sidecar-program nil
-  "The program's path; nil looks on `exec-path', then where installers put it."
+  "The program's path; nil looks on `exec-path', then where it is installed to."
   :type '(choice (const nil) file)
   :risky t) ; a workspace's .dir-locals.el may not say what is run
 
@@ -33,11 +35,18 @@ For example (:default \"anthropic/claude-sonnet-4-5\")."
 (defvar ai-sidecar--running (make-hash-table :test #'equal)
   "Token of a running request -> the marker at which its text goes on.")
 
+(defconst ai-sidecar--clone
+  (when-let ((file (or load-file-name buffer-file-name)))
+    (expand-file-name (if (eq system-type 'windows-nt) "../../.venv/Scripts" "../../.venv/bin")
+                      (file-name-directory (file-truename file))))
+  "Where the clone that this file lies in has the program.")
+
 (defun ai-sidecar-find ()
   "Return the program's path, or signal a `user-error' that says what to do."
   (let ((exec-path (append exec-path
-                           (mapcar #'expand-file-name
-                                   '("~/.local/bin" "~/.local/share/ai-sidecar/venv/bin")))))
+                           (list (expand-file-name "~/.local/bin"))
+                           (and ai-sidecar--clone (list ai-sidecar--clone))
+                           (list (expand-file-name "~/.local/share/ai-sidecar/venv/bin")))))
     (or (executable-find (or ai-sidecar-program "ai-sidecar"))
         (user-error "ai-sidecar was not found: install it, or set `ai-sidecar-program'"))))
 
@@ -62,11 +71,17 @@ For example (:default \"anthropic/claude-sonnet-4-5\")."
     ;; Without a log of every token, which is unbounded in Emacs 28.
     (when (slot-exists-p connection '-events-buffer-scrollback-size)
       (setf (slot-value connection '-events-buffer-scrollback-size) 0))
-    (jsonrpc-request connection :initialize
-                     `(:processId ,(emacs-pid) :rootUri nil :capabilities ,(make-hash-table)
-                       :clientInfo (:name "ai-sidecar.el")
-                       :initializationOptions ,(or ai-sidecar-options (make-hash-table))))
-    (jsonrpc-notify connection :initialized (make-hash-table))
+    (let (introduced)
+      (unwind-protect
+          (progn
+            (jsonrpc-request connection :initialize
+                             `(:processId ,(emacs-pid) :rootUri nil :capabilities ,(make-hash-table)
+                               :clientInfo (:name "ai-sidecar.el")
+                               :initializationOptions ,(or ai-sidecar-options (make-hash-table))))
+            (jsonrpc-notify connection :initialized (make-hash-table))
+            (setq introduced t))
+        ;; One that refuses, or that is quit while it is waited for, is not left behind.
+        (unless introduced (delete-process (jsonrpc--process connection)))))
     (setq ai-sidecar--connection connection)))
 
 (defun ai-sidecar--notified (_connection method params)

@@ -140,8 +140,16 @@ OWN: dict[str, dict[str, Any]] = {
         "type": "string",
         "default": "",
         "markdownDescription": (
-            "What pip installs into the private environment: a path, an address or a name. "
+            "What pip installs into the private environment: a path or an address. "
             "Empty: the package that this extension carries."
+        ),
+    },
+    "installModel": {
+        "type": "boolean",
+        "default": True,
+        "markdownDescription": (
+            "Install the embedded model together with the program: it answers without a key. Its "
+            "runtime is about 50 MB, the model 98 MB."
         ),
     },
     "python": {

@@ -18,9 +18,9 @@ import {
   type WorkspaceEdit,
 } from 'vscode-languageclient/node';
 import { acceptance } from './inline.ts';
-import { InstallError, installProgram } from './install.ts';
+import { InstallError, installProgram, MODEL_SIZE } from './install.ts';
 import { withKeys } from './options.ts';
-import { findProgram, type Found } from './program.ts';
+import { findProgram, programIn, type Found } from './program.ts';
 import type { CompletionParams, CompletionResult, StreamEvent } from './protocol.ts';
 import type { Keys } from './secrets.ts';
 import type { Settings } from './settings.ts';
@@ -143,12 +143,20 @@ export class Sidecar implements vscode.Disposable {
     return this.stop();
   }
 
-  /** `aiSidecar.installProgram`: installs it into the private environment and starts it. */
-  async install(): Promise<void> {
+  /**
+   * `aiSidecar.installProgram`: installs it into the private environment and starts it. A program that
+   * runs is left alone until then. `model`: with the embedded one; absent: as the setting says.
+   */
+  async install(model?: boolean): Promise<void> {
+    const wanted = model ?? vscode.workspace.getConfiguration('aiSidecar').inspect<boolean>('installModel')?.globalValue ?? true;
     try {
-      await this.stop();
-      await installProgram(this.context, this.own, this.log);
+      const missing = await installProgram(this.context, this.own, this.log, wanted);
       await this.restart();
+      if (missing === undefined) return;
+      this.log.warn(`without the embedded model: ${missing}`);
+      const again = `"${programIn(this.own)}" local install`;
+      const text = `ai-sidecar was installed without the embedded model: ${missing}. To have it, install again, or run ${again}`;
+      if ((await vscode.window.showWarningMessage(text, 'Show Log')) === 'Show Log') this.log.show();
     } catch (error) {
       if (error instanceof vscode.CancellationError) return;
       if (!(error instanceof InstallError)) this.log.error(String(error));
@@ -255,7 +263,7 @@ export class Sidecar implements vscode.Disposable {
 
   // --- telling -----------------------------------------------------------------------
 
-  /** Restarts a server that ends by itself, at most four times in three minutes. */
+  /** Restarts a server that ends by itself, a fifth end within three minutes is the last. */
   private errorHandler(): ErrorHandler {
     const ends: number[] = [];
     return {
@@ -281,13 +289,16 @@ export class Sidecar implements vscode.Disposable {
   private async offer(): Promise<void> {
     if (this.offered) return;
     this.offered = true;
-    const [install, choose] = ['Install', 'Choose Program…'];
+    const [install, without, choose] = ['Install', 'Without the Model', 'Choose Program…'];
     const answer = await vscode.window.showInformationMessage(
-      'The program ai-sidecar was not found. It can be installed into a private Python environment of this extension.',
+      'The program ai-sidecar was not found. It can be installed into a private Python environment of this extension, ' +
+        `with a small model that answers without a key (${MODEL_SIZE}).`,
       install,
+      without,
       choose,
     );
-    if (answer === install) await this.install();
+    if (answer === install) await this.install(true);
+    else if (answer === without) await this.install(false);
     else if (answer === choose) await this.choose();
   }
 

@@ -31,3 +31,9 @@ export function fenced(code: string, language: string): string {
   const fence = '`'.repeat(longest + 1);
   return `${fence}${language}\n${code.replace(/\n$/, '')}\n${fence}`;
 }
+
+/** What pip is to install, with the extra that brings the embedded model's runtime. */
+export function withModel(source: string): string {
+  if (/^[\w+]+:\/\//.test(source)) return `ai-sidecar[local] @ ${source}`;
+  return source.endsWith(']') ? source : `${source}[local]`;
+}

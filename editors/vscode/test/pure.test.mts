@@ -11,7 +11,7 @@ import { collect, withKeys } from '../src/options.ts';
 import { partlyAccepted } from '../src/partial.ts';
 import { findProgram } from '../src/program.ts';
 import { redact, secretsIn } from '../src/redact.ts';
-import { dollars, fenced, spent, tokens } from '../src/text.ts';
+import { dollars, fenced, spent, tokens, withModel } from '../src/text.ts';
 
 test('settings nest by their dots, and what is not set is absent', () => {
   const values: Record<string, unknown> = { default: 'up/m', 'inline.enabled': false, 'inline.model': null };
@@ -105,4 +105,10 @@ test('the program: the setting, then PATH, then our own environment; never from 
   assert.deepEqual(await findProgram({ ...places, configured: '~/chosen/ai-sidecar' }), { program: chosen, from: 'setting' });
   await assert.rejects(findProgram({ ...places, configured: 'ai-sidecar' }), /absolute/);
   await assert.rejects(findProgram({ ...places, configured: path.join(root, 'nowhere') }), /cannot|not a program/);
+});
+
+test('what is installed is asked for with its extra', () => {
+  assert.equal(withModel('/a b/ai_sidecar-0.1.0-py3-none-any.whl'), '/a b/ai_sidecar-0.1.0-py3-none-any.whl[local]');
+  assert.equal(withModel('git+https://host/x.git'), 'ai-sidecar[local] @ git+https://host/x.git');
+  assert.equal(withModel('/clone[local]'), '/clone[local]');
 });

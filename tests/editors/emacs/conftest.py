@@ -38,14 +38,16 @@ def emacs(tmp_path: Path, service: RawServer) -> Emacs:
     )
     helpers = Path(__file__).with_name("helpers.el")
 
-    async def run(lisp: str, *more: str, path: str | None = None) -> str:
+    async def run(
+        lisp: str, *more: str, path: str | None = None, plugin: Path = ROOT / "editors/emacs"
+    ) -> str:
         script = tmp_path / "script.el"
         script.write_text(lisp, "utf-8")
         folders = f"{PROGRAM.parent}{os.pathsep}{os.environ['PATH']}"
         process = await asyncio.create_subprocess_exec(
             program,
             *("--batch", "--no-init-file", "--no-site-file"),
-            *("-L", str(ROOT / "editors/emacs"), "-l", str(helpers), *more, "-l", str(script)),
+            *("-L", str(plugin), "-l", str(helpers), *more, "-l", str(script)),
             cwd=tmp_path,
             env=environment(tmp_path, PATH=folders if path is None else path, LANG="C.UTF-8"),
             stdout=asyncio.subprocess.PIPE,

@@ -111,7 +111,9 @@ async def test_a_program_that_ends_is_started_again(emacs: Emacs, service: RawSe
 
 
 @pytest.mark.asyncio
-async def test_a_program_off_the_path_is_found_or_missed(emacs: Emacs, service: RawServer) -> None:
+async def test_a_program_off_the_path_is_found_or_missed(
+    emacs: Emacs, service: RawServer, tmp_path: Path
+) -> None:
     lisp = """
     (let ((place (expand-file-name "~/.local/share/ai-sidecar/venv/bin/")))
       (princ (condition-case error (ai-sidecar-find) (user-error (cadr error))))
@@ -119,9 +121,45 @@ async def test_a_program_off_the_path_is_found_or_missed(emacs: Emacs, service: 
       (make-symbolic-link (getenv "PROGRAM") (concat place "ai-sidecar"))
       (princ (concat "\n" (file-relative-name (ai-sidecar-find) "~/"))))
     """.replace('(getenv "PROGRAM")', json.dumps(str(PROGRAM)))
-    missed, found = (await emacs(lisp, path="/usr/bin:/bin")).splitlines()
+    alone = shutil.copytree(ROOT / "editors/emacs", tmp_path / "alone")
+    missed, found = (await emacs(lisp, path="/usr/bin:/bin", plugin=alone)).splitlines()
     assert missed.startswith("ai-sidecar was not found: install it")
     assert found == ".local/share/ai-sidecar/venv/bin/ai-sidecar"
+
+
+@pytest.mark.asyncio
+async def test_the_program_of_the_clone_is_found(emacs: Emacs, tmp_path: Path) -> None:
+    """Before the private environment, also where the file is linked to."""
+    clone, link = tmp_path / "clone", tmp_path / "link"
+    shutil.copytree(ROOT / "editors/emacs", clone / "editors/emacs")
+    link.symlink_to(clone / "editors/emacs")
+    for folder in (clone / ".venv/bin", tmp_path / ".local/share/ai-sidecar/venv/bin"):
+        folder.mkdir(parents=True)
+        (folder / "ai-sidecar").symlink_to(PROGRAM)
+    said = await emacs("(princ (ai-sidecar-find))", path="/usr/bin:/bin", plugin=link)
+    assert said == str(clone / ".venv/bin/ai-sidecar")
+
+
+@pytest.mark.asyncio
+async def test_a_program_that_refuses_to_begin_is_not_left_behind(
+    emacs: Emacs, tmp_path: Path
+) -> None:
+    error = '{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"not today"}}'
+    program = tmp_path / "refuses"
+    program.write_text(
+        f"#!/bin/sh\nprintf 'Content-Length: {len(error)}\\r\\n\\r\\n%s' '{error}'\n"
+        "exec cat >/dev/null\n"
+    )
+    program.chmod(0o755)
+    said = await emacs(
+        f"""
+        (setq ai-sidecar-program {json.dumps(str(program))})
+        (princ (condition-case error (ai-sidecar-ask "x") (error (format "%s" error))))
+        (wait-for (lambda () (not (seq-some #'process-live-p (process-list)))))
+        (princ (format ";%s" ai-sidecar--connection))
+        """
+    )
+    assert "not today" in said and said.endswith(";nil")
 
 
 @pytest.mark.asyncio

@@ -9,6 +9,7 @@ import zipfile
 from tests.editors.vscode.workbench import NODE, ROOT, VSIX, require
 
 EXTENSION = ROOT / "editors" / "vscode"
+NOTICES = "ThirdPartyNotices.txt"
 
 
 def test_the_settings_are_made_from_the_schema() -> None:
@@ -48,11 +49,24 @@ def test_the_package_holds_what_is_needed_and_nothing_else() -> None:
         "LICENSE.txt",
         "readme.md",
         "package.json",
-        *(f"dist/{name}" for name in ("extension.js", "view.js", "view.css")),
+        *(f"dist/{name}" for name in ("extension.js", "view.js", "view.css", NOTICES)),
         *(f"media/{name}" for name in ("icon.png", "view.svg")),
         "server/*.whl",
     }
     assert VSIX.stat().st_size < 1_000_000
+
+
+def test_the_licences_of_what_is_bundled_are_passed_on() -> None:
+    require(VSIX)
+    with zipfile.ZipFile(VSIX) as package:
+        notices = package.read(f"extension/dist/{NOTICES}").decode()
+        readme = package.read("extension/readme.md").decode()
+    for name in ("vscode-languageclient", "vscode-jsonrpc", "markdown-it"):
+        assert re.search(rf"^## {name} \d", notices, re.MULTILINE), name
+    assert notices.count("Permission is hereby granted") >= 3
+    project = (ROOT / "pyproject.toml").read_text()
+    version = re.findall(r'^version = "(.+)"$', project, re.MULTILINE)[0]
+    assert f"ai-sidecar-vscode-{version}.vsix" in readme
 
 
 def test_the_parts_that_know_no_editor() -> None:
