@@ -43,5 +43,13 @@ if [ "${1:-}" = --install ]; then
   installed="$data/plugins/ai-sidecar.ai-sidecar"
   mkdir -p "$installed"
   cp -R "$volt/." "$installed/" # over what is there: `server-path` stays
+  # What Lapce's message has to install: the package of this clone, else the clone itself.
+  clone=$(cd ../.. && pwd)
+  rm -rf "$installed/server" "$installed/clone"
+  if ! python3 -m pip wheel --quiet --disable-pip-version-check --no-deps \
+    --wheel-dir "$installed/server" "$clone" >/dev/null 2>&1; then
+    rm -rf "$installed/server"
+    printf '%s\n' "$clone" >"$installed/clone"
+  fi
   echo "$installed"
 fi

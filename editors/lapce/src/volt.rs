@@ -8,6 +8,9 @@ use crate::json::{object, parse, text, Json};
 use crate::places::{candidates, path_of, Place, PATH_FILE};
 use crate::settings::forward;
 
+/// Where `build.sh --install` notes the clone, if it could make no package of it.
+const CLONE_FILE: &str = "/clone";
+
 /// Language ids of Lapce. The pattern behind them is for all others; it alone would do, but a filter
 /// by language is what Lapce has always understood.
 const LANGUAGES: &[&str] = &[
@@ -148,16 +151,17 @@ impl<H: Host> Volt<H> {
                 Found::Unknown => return Ok(Place::on_path()),
             }
         }
-        Err(how_to_install(&system, &self.carried()))
+        Err(how_to_install(&system, self.package().as_deref()))
     }
 
-    /// The package to install: the one that a release carries, of the same version, else its name.
-    fn carried(&self) -> String {
+    /// The package to install: the one that the plugin carries, of the same version, else the clone that
+    /// `build.sh` noted. Never a bare name, which on a package index is whoever's.
+    fn package(&self) -> Option<String> {
         let file = format!("/server/ai_sidecar-{}-py3-none-any.whl", env!("CARGO_PKG_VERSION"));
         let folder = self.host.variable("VOLT_URI").and_then(|uri| path_of(&uri));
         match (folder, self.host.file(&file)) {
-            (Some(folder), Some(_)) => format!("{}{}", folder.trim_end_matches('/'), file),
-            _ => "ai-sidecar".to_string(),
+            (Some(folder), Some(_)) => Some(format!("{}{}", folder.trim_end_matches('/'), file)),
+            _ => self.host.file(CLONE_FILE)?.ok().map(|content| content.trim().to_string()),
         }
     }
 
@@ -249,24 +253,38 @@ fn refusal(paths: &[String]) -> String {
 }
 
 /// What to do, as one command for a terminal.
-fn how_to_install(system: &str, package: &str) -> String {
+fn how_to_install(system: &str, package: Option<&str>) -> String {
+    let nowhere = "The program ai-sidecar is neither on PATH nor where installers put it.";
+    let package = match package {
+        Some(package) => package,
+        None => return format!("{} Install it as its README says, then start Lapce again.", nowhere),
+    };
     let command = match system {
         "windows" => {
             let folder = "\"%LOCALAPPDATA%\\ai-sidecar\\venv";
-            format!("py -m venv {}\" && {}\\Scripts\\pip\" install \"{}\"", folder, folder, package)
+            format!(
+                "py -m venv {0}\" && {0}\\Scripts\\pip\" install \"{1}[local]\" && \
+                 {0}\\Scripts\\ai-sidecar\" local install",
+                folder, package
+            )
         }
         _ => {
             let folder = match system {
                 "macos" => "~/\"Library/Application Support/ai-sidecar/venv\"",
                 _ => "~/.local/share/ai-sidecar/venv",
             };
-            format!("python3 -m venv {} && {}/bin/pip install '{}'", folder, folder, package)
+            format!(
+                "python3 -m venv {0} && {0}/bin/pip install '{1}[local]' && {0}/bin/ai-sidecar local \
+                 install",
+                folder, package
+            )
         }
     };
     format!(
-        "The program ai-sidecar is neither on PATH nor where installers put it. Install it with this \
-         command (Python 3.11 or later), then start Lapce again:  {}",
-        command
+        "{} Install it with the command below (Python 3.11 or later), then start Lapce again. It brings a \
+         model that answers without a key: its runtime is about 50 MB, the model 98 MB. Without `[local]` \
+         and what follows it, the program comes alone.  {}",
+        nowhere, command
     )
 }
 

@@ -128,9 +128,19 @@ def test_a_program_that_is_nowhere_is_told_with_what_to_do(play: Play) -> None:
     said = play(programs=ALL_ABSENT, env={"HOME": "/h"})
     assert said.by_plugin("host/startLspServer") == []
     (shown,) = said.shown
+    assert shown.endswith("Install it as its README says, then start Lapce again.")
+
+
+def test_without_a_package_the_clone_is_named(play: Play, volt: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "plugin"
+    shutil.copytree(volt, folder)
+    (folder / "clone").write_text("/my clone\n")
+    (shown,) = play(programs=ALL_ABSENT, env={"HOME": "/h"}, folder=folder).shown
     own = "~/.local/share/ai-sidecar/venv"
-    command = f"python3 -m venv {own} && {own}/bin/pip install 'ai-sidecar'"
-    assert shown.endswith(command)
+    assert shown.endswith(
+        f"python3 -m venv {own} && {own}/bin/pip install '/my clone[local]' && "
+        f"{own}/bin/ai-sidecar local install"
+    )
 
 
 def test_the_package_that_a_release_carries_is_named(
@@ -143,7 +153,7 @@ def test_the_package_that_a_release_carries_is_named(
     wheel.write_bytes(b"PK\x03\x04\xff")
     env = {"HOME": "/h", "VOLT_URI": folder.as_uri() + "/"}
     (shown,) = play(programs=ALL_ABSENT, env=env, folder=folder).shown
-    assert shown.endswith(f"pip install '{wheel}'")
+    assert f"pip install '{wheel}[local]' && " in shown
 
 
 @pytest.mark.parametrize(
@@ -180,7 +190,7 @@ def test_a_host_that_runs_no_programs_is_asked_for_the_one_on_path(play: Play) -
 
 
 def test_what_is_installed_keeps_the_users_path(volt: Path, target: Path, tmp_path: Path) -> None:
-    """`build.sh --install` twice."""
+    """`build.sh --install` twice; beside it is what Lapce's message has to install."""
     installed = tmp_path / "lapce-stable/plugins/ai-sidecar.ai-sidecar"
     environment = {
         **os.environ,
@@ -196,6 +206,11 @@ def test_what_is_installed_keeps_the_users_path(volt: Path, target: Path, tmp_pa
         )
         assert {p.name for p in installed.iterdir()} >= {"volt.toml", "bin", "README.md", "LICENSE"}
         (installed / "server-path").write_text("/x")
+        packages = [path.name for path in installed.glob("server/*")]
+        if (installed / "clone").exists():
+            assert packages == [] and (installed / "clone").read_text() == f"{ROOT}\n"
+        else:
+            assert packages == [f"ai_sidecar-{VERSION}-py3-none-any.whl"]
     assert (installed / "server-path").read_text() == "/x"
 
 
