@@ -102,7 +102,7 @@ class AiProvider(ABC):
 
     base_url: str = ""
     model: str = ""  # what answers when a request names no model; "" if nobody knows one
-    keys: int = 1  # so many keys of one request may be refused before it fails
+    key_count: int = 1  # so many keys of one request may be refused before it fails
 
     @property
     @abstractmethod

@@ -350,7 +350,7 @@ class Desk:
             return  # it cannot be made: the attempt will say why
         if provider is not record.keys_of:
             record.keys_of = provider
-            record.gate.limiter.use_keys(provider.keys, provider.fit_keys)
+            record.gate.limiter.use_keys(provider.key_count, provider.fit_keys)
 
     def _has_further_keys(self, record: ProviderRecord, place: Place) -> bool:
         provider = record.keys_of

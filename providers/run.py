@@ -349,7 +349,7 @@ class Run:
             provider = self._desk.provider(this.candidate.provider)
             if isinstance(error, Authentication):
                 # A program that makes a new token each time would else be asked again and again.
-                if self._renewals >= provider.keys:
+                if self._renewals >= provider.key_count:
                     return False
                 self._renewals += 1
             return await provider.recover(error)

@@ -86,6 +86,12 @@ Handler = Callable[[Any, Any, Call], Awaitable[msgspec.Struct]]
 """`(session, params, call) -> result`. Raises what `to_wire.rpc_error` knows, or a bug."""
 
 
+class Listener(Protocol):
+    """What handlers are given as their session; here it only hears what is `FOR_SESSION`."""
+
+    def notified(self, method: str, params: Any, /) -> None: ...
+
+
 class LspSide(Protocol):
     """What serves the standard methods. Every request is answered through `Connection.answer`."""
 
@@ -117,7 +123,7 @@ class Connection:
         self._on_exit = on_exit
         self._shut_down = False
         self._calls: dict[Id, list[Call]] = {}
-        self._session: Any = None
+        self._session: Listener | None = None
         self._early_notes: list[tuple[str, Any]] = []
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._lsp: LspSide | None = None
@@ -129,7 +135,7 @@ class Connection:
 
     # --- what is plugged in ----------------------------------------------------------------
 
-    def attach_session(self, session: Any, handlers: Mapping[str, Handler]) -> None:
+    def attach_session(self, session: Listener, handlers: Mapping[str, Handler]) -> None:
         """Let the calls that wait for a session go on with this one."""
         self._session, self._handlers = session, handlers
         self._ready.set_result(None)

@@ -25,8 +25,9 @@ from providers.http.client import HttpResponse
 from providers.http.plain import check_plain_http
 from providers.settings import KeySource, ProviderSettings
 from providers.types import ChatRequest, CompletionRequest
-from providers.vendors.base import HttpProvider, within
+from providers.vendors.base import HttpProvider
 from providers.vendors.context import ProviderContext
+from providers.vendors.deadline import within
 
 BEARER = "AWS_BEARER_TOKEN_BEDROCK"
 _PLACE = re.compile("[a-z0-9-]+")
@@ -52,7 +53,7 @@ class AwsProvider(HttpProvider):
         self.account = AwsCredentials(
             profile=settings.profile, environ=context.environ, http=context.http, provider=name
         )
-        self.bearer = self.key.configured and self._bearer_wins()
+        self.bearer = self.key_pool.configured and self._bearer_wins()
         own = any(header.lower() == "authorization" for header in settings.headers)
         self._signs = not self.bearer and not own
         self._given = bool(self.base_url)
@@ -71,7 +72,7 @@ class AwsProvider(HttpProvider):
         return not self._given
 
     def key_source(self) -> str | None:
-        return self.key.describe() if self.bearer else self.account.describe()
+        return self.key_pool.describe() if self.bearer else self.account.describe()
 
     def auth_headers(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}"} if self.bearer else {}

@@ -6,11 +6,10 @@ failover: it sends one request and says what came of it.
 """
 
 import asyncio
-import os
 import time
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Coroutine, Mapping
-from typing import Any, ClassVar, TypeVar, cast
+from collections.abc import AsyncGenerator, Mapping
+from typing import ClassVar, cast
 
 import msgspec
 
@@ -47,14 +46,13 @@ from providers.types import (
     CompletionRequest,
     CompletionResponse,
     Message,
-    StreamStart,
     StreamToken,
 )
+from providers.vendors.answer_names import answer_id, name_answer
 from providers.vendors.context import ProviderContext
+from providers.vendors.deadline import remaining, within
 from providers.vendors.model_list import models_of
 from providers.wire import json_text
-
-T = TypeVar("T")
 
 USER_AGENT = "ai-sidecar/0.1.0"
 
@@ -96,15 +94,15 @@ class HttpProvider(AiProvider):
             "/"
         )
         self.model = settings.model or self.default_model
-        self.key = KeyPool(
+        self.key_pool = KeyPool(
             self.key_setting(),
             environ=context.environ,
             env_names=key_names(self.kind) if settings.kind in (None, self.kind) else (),
             provider=name,
             clock=time.monotonic,
         )
-        self.keys = len(self.key)
-        self._keyed = self.needs_key or self.key.configured
+        self.key_count = len(self.key_pool)
+        self._keyed = self.needs_key or self.key_pool.configured
         for value in settings.headers.values():
             context.redactor.learn(value)
 
@@ -137,10 +135,10 @@ class HttpProvider(AiProvider):
         return self._name
 
     def key_source(self) -> str | None:
-        return self.key.describe()
+        return self.key_pool.describe()
 
     def fit_keys(self) -> list[int]:
-        return self.key.fit()
+        return self.key_pool.fit()
 
     def url(self, path: str) -> str:
         """Return the address of `path`."""
@@ -256,7 +254,7 @@ class HttpProvider(AiProvider):
 
     async def recover(self, error: ResponseError) -> bool:
         """Say whether another key is there, or the only one turned out to have been renewed."""
-        return await self.key.recover(error)
+        return await self.key_pool.recover(error)
 
     # --- one request -------------------------------------------------------------------
 
@@ -331,7 +329,7 @@ class HttpProvider(AiProvider):
             trace.status, trace.headers = response.status, response.headers
         if not 200 <= response.status < 300:
             error = await self._error(dialect, response)
-            self.key.failed(headers.values(), error)
+            self.key_pool.failed(headers.values(), error)
             raise error
         return response
 
@@ -355,7 +353,7 @@ class HttpProvider(AiProvider):
         if body:
             ours["content-type"] = "application/json"
         ours.update(extra)
-        key = await self.key.get(number) if self._keyed else ""
+        key = await self.key_pool.get(number) if self._keyed else ""
         if key:
             self.context.redactor.learn(key)
         auth = self.auth_headers(key)
@@ -415,21 +413,6 @@ async def _tail(response: HttpResponse) -> bytes:
         return b""
 
 
-def answer_id(headers: Mapping[str, str]) -> str:
-    """Return a name for an answer whose format has none: the service's for the request, or ours."""
-    said = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
-    return said or f"answer-{os.urandom(8).hex()}"
-
-
-_REQUEST_IDS = ("x-amzn-requestid", "x-request-id", "request-id")
-
-
-def name_answer(first: StreamToken, headers: Mapping[str, str]) -> None:
-    """Give an answer's first token an id if the service gave none."""
-    if type(first) is StreamStart and not first.id:
-        first.id = answer_id(headers)
-
-
 def encode_body(body: dict[str, object]) -> bytes:
     """Return the JSON of a request's body; opaque state may hold the escape of half a character."""
     return json_text.encode(body)
@@ -443,23 +426,3 @@ def merge(into: dict[str, object], extra: Mapping[str, object]) -> None:
             merge(cast("dict[str, object]", present), cast("dict[str, object]", value))
         else:
             into[name] = value
-
-
-def remaining(deadline: float | None, most: float) -> float:
-    """Return the seconds until `deadline` (loop time), at most `most`."""
-    if deadline is None:
-        return most
-    return max(0.0, min(most, deadline - asyncio.get_running_loop().time()))
-
-
-async def within(deadline: float | None, work: Coroutine[Any, Any, T]) -> T:
-    """Await `work`, until `deadline` (loop time) at most. Raises `TimedOut`."""
-    if deadline is None:
-        return await work
-    try:
-        async with asyncio.timeout_at(deadline):
-            return await work
-    except TimeoutError as error:
-        raise TimedOut(
-            "the request's time was over before it could be sent", phase="total"
-        ) from error

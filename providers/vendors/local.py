@@ -16,8 +16,9 @@ from providers.errors import Malformed, ModelNotFound, Unsupported
 from providers.http.client import HttpRequest, HttpResponse
 from providers.settings import ProviderSettings
 from providers.types import ChatRequest, CompletionRequest, Message
-from providers.vendors.base import UNARY_BODY_LIMIT, HttpProvider, encode_body, within
+from providers.vendors.base import UNARY_BODY_LIMIT, HttpProvider, encode_body
 from providers.vendors.context import ProviderContext
+from providers.vendors.deadline import within
 from providers.vendors.local_server import MAX_TOKENS, LocalServer
 from providers.vendors.local_weights import CONTEXT_WINDOW, model_name
 

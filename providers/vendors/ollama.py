@@ -12,7 +12,8 @@ from providers.dialects.openai_chat import ChatProfile, OpenAiChat
 from providers.errors import Malformed, NotConfigured
 from providers.http.client import HttpResponse
 from providers.types import ChatRequest, CompletionRequest
-from providers.vendors.base import HttpProvider, within
+from providers.vendors.base import HttpProvider
+from providers.vendors.deadline import within
 
 _CHAT = ChatProfile(path="/v1/chat/completions", schemas="plain", think_tags=True)
 _NATIVE = Ollama()

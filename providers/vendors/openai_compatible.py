@@ -18,9 +18,9 @@ from providers.errors import (
 from providers.http.client import HttpResponse
 from providers.settings import ProviderSettings
 from providers.types import ChatRequest, CompletionRequest
-from providers.vendors.base import within
 from providers.vendors.chat_vendor import ChatVendor
 from providers.vendors.context import ProviderContext
+from providers.vendors.deadline import within
 from providers.vendors.openai_models import O_SERIES_PREFIX, SAMPLING, is_o_series
 
 

@@ -19,8 +19,9 @@ from providers.http.client import HttpResponse
 from providers.http.plain import check_plain_http
 from providers.settings import Key, ProviderSettings
 from providers.types import ChatRequest, CompletionRequest, Message, Text
-from providers.vendors.base import HttpProvider, within
+from providers.vendors.base import HttpProvider
 from providers.vendors.context import ProviderContext
+from providers.vendors.deadline import within
 
 DEFAULT_LOCATION = "global"
 """What Google's own SDK takes where none is named."""
@@ -72,7 +73,7 @@ class Vertex(HttpProvider):
         if not self.base_url:
             self.base_url = f"https://{host_of(self.location)}"
         own = any(header.lower() == "authorization" for header in settings.headers)
-        self._asks = not self.key.configured and not own
+        self._asks = not self.key_pool.configured and not own
         self.credentials = GoogleCredentials(environ=environ, http=context.http, provider=name)
         self._refused: WeakKeyDictionary[ResponseError, GoogleGrant | None] = WeakKeyDictionary()
 
@@ -80,7 +81,7 @@ class Vertex(HttpProvider):
         return self.settings.access_token
 
     def key_source(self) -> str | None:
-        return self.key.describe() or self.credentials.describe()
+        return self.key_pool.describe() or self.credentials.describe()
 
     def auth_headers(self, key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}"} if key else {}
@@ -140,7 +141,7 @@ class Vertex(HttpProvider):
 
     async def recover(self, error: ResponseError) -> bool:
         """After a 401 a new token is got, once."""
-        if self.key.configured:
+        if self.key_pool.configured:
             return await super().recover(error)
         if not isinstance(error, Authentication):
             return False

@@ -188,7 +188,7 @@ async def test_a_key_is_renewed_once_a_request() -> None:
         await gather(run)
     assert len(a.requests) == 2
     pool = ScriptedProvider("a", [[Authentication("no", status=401)]] * 2 + [ANSWER], recoveries=5)
-    pool.keys = 3
+    pool.key_count = 3
     await gather(manager_of(ONE, pool).stream(ask(), Target()))
     assert len(pool.requests) == 3
 

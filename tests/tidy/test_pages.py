@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from providers.vendors.base import USER_AGENT
 from sidecar.about import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,6 +66,9 @@ def test_the_version_is_one() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["version"] == VERSION
     assert f"\n## {VERSION}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"ai-sidecar/{VERSION}" == USER_AGENT
+    emacs = (ROOT / "editors/emacs/ai-sidecar.el").read_text("utf-8")
+    assert f"\n;; Version: {VERSION}\n" in emacs
 
 
 def test_the_lock_belongs_to_the_project_file() -> None:
