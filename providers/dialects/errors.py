@@ -1,8 +1,8 @@
 """Which error an answer or an error event is: one table for all services.
 
 The kinds are those of docs/protocol.md, "Errors". The status decides; where it leaves a choice, the
-service's own code or type decides, and where there is none, its known wording. Nothing here reads a socket; the
-clock is an argument.
+service's own code or type, and where there is none, its known wording. Nothing here reads a socket;
+the clock is an argument.
 """
 
 import re
