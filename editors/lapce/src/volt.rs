@@ -257,7 +257,9 @@ fn how_to_install(system: &str, package: Option<&str>) -> String {
     let nowhere = "The program ai-sidecar is neither on PATH nor where installers put it.";
     let package = match package {
         Some(package) => package,
-        None => return format!("{} Install it as its README says, then start Lapce again.", nowhere),
+        None => {
+            return format!("{} Install it as its README says, then start Lapce again.", nowhere)
+        }
     };
     let command = match system {
         "windows" => {
