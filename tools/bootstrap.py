@@ -66,7 +66,7 @@ def install_with_uv(uv: str, environment: Path, wanted: list[str]) -> None:
     if not python.exists():
         run([uv, "venv", "--quiet", "--python", sys.executable, str(environment)], settings)
     if python.with_name(f"ai-sidecar{python.suffix}").exists():
-        tell("installing what is missing (a few minutes at most; what is there is kept) …")
+        tell("installing what is missing; what is there is kept …")
     else:
         tell("installing ai-sidecar with the local model (about 150 MB the first time) …")
     # `uv sync` would download from the hosts that the lock names; through a requirements file the

@@ -71,7 +71,8 @@ async def run_command(
                 os.killpg(transport.get_pid(), signal.SIGKILL)
         # Kills what still runs, and lets go of pipes that its own children may hold open.
         transport.close()
-        await asyncio.wait([protocol.exited], timeout=5.0)  # killed: a loaded machine takes its time
+        # It is dead by now; a loaded machine takes its time to say so.
+        await asyncio.wait([protocol.exited], timeout=5.0)
     return _result(protocol, transport.get_returncode())
 
 
