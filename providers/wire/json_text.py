@@ -188,9 +188,9 @@ class SurrogateJoiner:
 
     def _tool_call(self, token: ToolCallDelta, out: list[StreamToken]) -> None:
         index, arguments, opaque = token.index, token.arguments, token.opaque
-        if arguments is not None:
+        if arguments:  # an empty one stays what it is without a joiner
             arguments = self._text("arguments", index, arguments) or None
-        if opaque is not None:
+        if opaque:
             opaque = self._text("opaque", index, opaque) or None
         if token.id is None and token.name is None and arguments is None and opaque is None:
             return
