@@ -51,8 +51,8 @@ class InlineFeature:
         position, uri = params.position, params.text_document.uri
         document = document_at(self._server.workspace, uri)
         place = types.Range(position, position)
-        if document is None:
-            return _Request(None, place)
+        if document is None or position.line > len(document.lines):
+            return _Request(None, place)  # a line that is not there: another text is meant
         arrived = asyncio.get_running_loop().time()
         source, head = document.source, ""
         offset = min(document.offset_at_position(position), len(source))

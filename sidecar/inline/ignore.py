@@ -22,6 +22,7 @@ SECRETS = (
     ".git-credentials",
     "credentials",
     "credentials.json",
+    "credentials.toml",
     "secrets.json",
     "secrets.toml",
     "secrets.yaml",
@@ -35,12 +36,29 @@ SECRETS = (
     "*.kdbx",
     "*.ppk",
     "*.tfvars",
+    "*.tfvars.json",
+    "*.tfstate",
+    "*.tfstate.*",
+    ".terraformrc",
+    "kubeconfig",
+    "*.kubeconfig",
+    ".dockercfg",
+    ".vault-token",
     "id_rsa*",
     "id_dsa*",
     "id_ecdsa*",
     "id_ed25519*",
 )
 """Names under which tools of many kinds keep what opens doors, whatever their case."""
+
+SECRET_PLACES = ("/.docker/config.json", "/.kube/config")
+"""Files whose names alone say nothing."""
+
+SECRET_FOLDERS = frozenset({".git", ".ssh", ".aws", ".gnupg"})
+"""Nothing below them leaves: a repository's address in `.git/config` may have a token in it."""
+
+WRITTEN_IN_GIT = ("*_editmsg", "*_msg", "git-rebase-todo")
+"""What people write in `.git`: messages, and the list of a rebase."""
 
 
 def is_ignored(path: str, root: str, globs: list[str]) -> bool:
@@ -49,11 +67,23 @@ def is_ignored(path: str, root: str, globs: list[str]) -> bool:
     `root`: the workspace's folder, "" if there is none.
     """
     path = path.replace("\\", "/")
-    name = path.rpartition("/")[2].lower()
-    if any(_pattern(glob).fullmatch(name) for glob in SECRETS):
+    if _is_secret(path.lower()):
         return True
     inside = _below(path, root.replace("\\", "/").rstrip("/"))
     return any(_fits(glob, path, inside) for glob in globs)
+
+
+def _is_secret(path: str) -> bool:
+    """Say so of a path in lower case, with slashes."""
+    *folders, name = path.split("/")
+    if _is_any(name, SECRETS) or f"/{path}".endswith(SECRET_PLACES):
+        return True
+    inside = [folder for folder in folders if folder in SECRET_FOLDERS]
+    return bool(inside) and not (set(inside) == {".git"} and _is_any(name, WRITTEN_IN_GIT))
+
+
+def _is_any(name: str, globs: tuple[str, ...]) -> bool:
+    return any(_pattern(glob).fullmatch(name) for glob in globs)
 
 
 def _below(path: str, root: str) -> str:

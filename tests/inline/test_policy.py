@@ -176,6 +176,17 @@ def test_memory_is_bounded() -> None:
         "/w/server.pem",
         "/w/tls.KEY",
         "/home/u/.aws/credentials",
+        "/home/u/.aws/config",
+        "/home/u/.ssh/config",
+        "/home/u/.docker/config.json",
+        "/home/u/.kube/config",
+        "/w/kubeconfig",
+        "/w/terraform.tfstate",
+        "/w/terraform.tfstate.backup",
+        "/w/.git/config",
+        "/w/.git/modules/lib/config",
+        "C:\\w\\.git\\config",
+        ".git/config",
         "/home/u/.netrc",
         "C:\\w\\.env.local",
         "/w/terraform.tfvars",
@@ -187,7 +198,20 @@ def test_names_that_hold_secrets(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/w/env.py", "/w/environment.ts", "/w/keys.py", "/w/credentials.py"]
+    "path",
+    [
+        "/w/env.py",
+        "/w/environment.ts",
+        "/w/keys.py",
+        "/w/credentials.py",
+        "/w/.git/COMMIT_EDITMSG",
+        "/w/.git/worktrees/b/MERGE_MSG",
+        "/w/.git/rebase-merge/git-rebase-todo",
+        "/w/.github/workflows/ci.yml",
+        "/w/config.json",
+        "/w/.gitignore",
+        "/w/node_modules/a/index.js",
+    ],
 )
 def test_names_that_only_sound_like_it(path: str) -> None:
     assert not is_ignored(path, "/w", [])
