@@ -165,7 +165,7 @@ class InlineEngine:
             with self._host.status.busy():
                 text = await self._ask(self._host.manager.stream(request, target), rhythm)
         except ProviderError as error:
-            self._failed(error)
+            self._failed(error, ask.invoked)
             return ""
         self._silence.answered()
         rhythm.answered()
@@ -266,15 +266,21 @@ class InlineEngine:
             del self._rhythms[next(iter(self._rhythms))]
         return rhythm
 
-    def _failed(self, error: ProviderError) -> None:
-        if not self._silence.failed(error, self._loop.time()):
-            return
-        logger.warning("completion while typing: %s: %s", error.provider, error.message)
-        if error.kind not in TOLD:
-            return
-        if self._host.status.is_told:
+    def _failed(self, error: ProviderError, invoked: bool) -> None:
+        """Tell a failure: whoever invokes it each time, who only types once, and of what lasts."""
+        news = self._silence.failed(error, self._loop.time())
+        lasts = news and error.kind in TOLD
+        seen = lasts and self._host.status.is_told
+        if news:
+            # What the user is told is nothing to be alarmed of in a log, which editors show, too.
+            level = logging.INFO if invoked or lasts else logging.WARNING
+            text = "completion while typing: %s: %s"
+            logger.log(level, text, error.provider, error.message)
+        if seen:
             self._host.status.failed(error)
-        else:
+        if invoked:
+            self._host.warn(f"nothing is completed: {error.message}")
+        elif lasts and not seen:
             self._host.warn(f"nothing is completed while typing: {error.message}")
 
 

@@ -1,8 +1,9 @@
 """For how long nobody is asked after a failure. Pure: the time is an argument.
 
 A failure while typing is logged once, and told by `ai/health`; the user is told of it, once, where
-it lasts until somebody does something. Asking again at every keystroke would make a rate limit
-last, and nothing that lacks a key gets one by that.
+it lasts until somebody does something, and each time where he asked for a completion himself.
+Asking again at every keystroke would make a rate limit last, and nothing that lacks a key gets one
+by that.
 """
 
 from providers.errors import ErrorKind, ProviderError

@@ -36,6 +36,18 @@ async def test_one_item_at_the_cursor(tmp_path: Path, asked: Asked) -> None:
     assert "return <|cursor|>\n" in request.messages[0].content[0].text  # type: ignore[union-attr]
 
 
+@pytest.mark.asyncio
+async def test_a_line_that_is_not_there_gets_none(tmp_path: Path, asked: Asked) -> None:
+    async with Typist(tmp_path) as editor:
+        editor.open("a\nb = |")
+        place = {"textDocument": {"uri": editor.uri}, "context": {"triggerKind": 1}}
+        for line, items in ((500, 0), (1, 1)):
+            given = {**place, "position": {"line": line, "character": 4}}
+            id = editor.request("textDocument/inlineCompletion", given)
+            assert len(await editor.items(id)) == items
+    assert len(asked.requests) == 1
+
+
 # --- the newest request, and nothing stale ---------------------------------------------------
 
 
@@ -377,7 +389,8 @@ async def test_a_failure_is_an_empty_answer_and_then_silence(
         editor.type("a")
         assert await editor.shown() is None
         assert len(asked.requests) == 1
-        assert await editor.shown(kind=1) is None  # who asks for it gets it tried
+        _, answer = await editor.until_answer(editor.ask(kind=1))
+        assert answer["result"] == {"items": []}  # who asks for it gets it tried
         assert len(asked.requests) == 2
     assert [r.message for r in caplog.records if "slow down" in r.message] == [
         "completion while typing: scripted: slow down"

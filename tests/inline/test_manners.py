@@ -1,12 +1,13 @@
 """What completion while typing leaves alone, and what it tells of itself."""
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from providers.errors import Authentication, NotConfigured, ProviderError, Quota, TimedOut
+from providers.errors import Authentication, NotConfigured, Overloaded, ProviderError, Quota
 from providers.registry import KINDS
 from tests.inline.conftest import Asked
 from tests.inline.typist import Typist, options
@@ -28,11 +29,10 @@ async def test_nothing_that_git_ignores_is_sent(tmp_path: Path, asked: Asked) ->
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("kind", [Authentication, NotConfigured, Quota, TimedOut])
+@pytest.mark.parametrize("kind", [Authentication, NotConfigured, Quota, Overloaded])
 async def test_what_only_a_person_can_mend_is_told_once(
     tmp_path: Path, script: Any, kind: type[ProviderError]
 ) -> None:
-    """Invoked each time, as nobody is asked for a while after a failure."""
 
     async def fails(request: Any):
         raise kind("why it fails")
@@ -46,14 +46,37 @@ async def test_what_only_a_person_can_mend_is_told_once(
         for works in (False, False, True, False):
             script["default"] = scripted.says(["1"]) if works else fails
             editor.type("y")
-            before, _ = await editor.until_answer(editor.ask(kind=1))
+            # After a failure nobody is asked for a while, but by who invokes it.
+            before, _ = await editor.until_answer(editor.ask(kind=1 if works else 2))
             told.append([m["params"] for m in before if m["method"] == "window/showMessage"])
-        if kind is TimedOut:
+        if kind is Overloaded:
             assert told == [[], [], [], []]
         else:
             first, *rest = told
             assert first[0]["type"] == 2 and "why it fails" in first[0]["message"]
             assert rest == [[], [], first]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("kind", [Authentication, Overloaded])
+async def test_who_invokes_it_is_told_each_time_and_no_log_is_alarmed(
+    tmp_path: Path, script: Any, kind: type[ProviderError], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(request: Any):
+        raise kind("why it fails")
+        yield
+
+    script["default"] = fails
+    retries = {**options(), "retry": {"attempts": 1}}
+    async with Typist(tmp_path, options=retries) as editor:
+        editor.open("x = |")
+        for _ in range(2):
+            editor.type("y")
+            before, answer = await editor.until_answer(editor.ask(kind=1))
+            (told,) = [m["params"] for m in before if m["method"] == "window/showMessage"]
+            assert told["type"] == 2 and "why it fails" in told["message"]
+            assert answer["result"] == {"items": []}
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
 def starting(default: str, **inline: Any) -> dict[str, Any]:
@@ -146,8 +169,8 @@ async def test_the_status_tells_of_it(tmp_path: Path, asked: Asked, script: Any)
         editor.type("1")
         told, answer = await editor.until_answer(editor.ask(kind=1))
         assert answer["result"] == {"items": []}
-        assert told[-1]["params"]["kind"] == "Error"
-        assert told[-1]["params"]["message"] == "bad key"
+        last = [m["params"] for m in told if m["method"] == "ai/didChangeStatus"][-1]
+        assert (last["kind"], last["message"]) == ("Error", "bad key")
 
 
 @pytest.mark.asyncio
