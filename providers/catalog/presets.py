@@ -42,7 +42,6 @@ R1: dict[str, Any] = {
     "flatten": True,
     "empty_assistant": None,
     "empty_tool_result": "",
-    "tool_images": "placeholder",  # these models do not see
     "image_placeholder": "(image)",
     "reasoning": "reasoning_content",
 }
@@ -53,7 +52,6 @@ _MISTRAL: dict[str, Any] = {
     "call_ids": "mistral",
     "stream_options": False,  # refused as an unknown field; usage comes with the last event
     "seed": "random_seed",
-    "tool_images": "parts",  # no user's message may follow a result
 }
 _MISTRAL_FIM: dict[str, Any] = {"stream_options": False, "seed": "random_seed"}
 _THINKING: dict[str, Any] = {

@@ -30,8 +30,7 @@ class MessageProfile(msgspec.Struct, frozen=True, kw_only=True):
     `system`: the role of system text, or `user` where it goes into the first user message.
     `system_prefix` stands before it. `flatten`: text parts become one string, messages of one role
     in a row one message (DeepSeek R1's rule). `reasoning`: how an earlier answer's reasoning goes
-    back. `tool_images`: images of a tool's result are the user's, behind the results; parts of the
-    result; or left out, with `image_placeholder` in their place. `cache`: where cache breakpoints
+    back. `tool_images`: what becomes of images in a tool's result. `cache`: where cache breakpoints
     are set; `every_tenth` on every tenth user message (Gemini behind OpenRouter).
     """
 
@@ -43,7 +42,7 @@ class MessageProfile(msgspec.Struct, frozen=True, kw_only=True):
     empty_assistant: str | None = ""
     empty_tool_result: str = "(empty)"
     image_placeholder: str = "(see following user message for image)"
-    tool_images: Literal["user_message", "parts", "placeholder"] = "user_message"
+    tool_images: Literal["placeholder", "user_message"] = "placeholder"
     reasoning: Literal["drop", "reasoning_content", "reasoning_details"] = "drop"
     call_ids: CallIdStyle = "as_is"
     cache: Literal["none", "last_two", "every_tenth"] = "none"
@@ -55,24 +54,19 @@ def messages_of(request: ChatRequest, profile: MessageProfile) -> list[Json]:
     Raises `Unsupported` for an image where the service takes none.
     """
     out: list[Json] = []
-    held: list[Json] = []  # images of the results so far: no two results may be torn apart
     if request.system is not None:
         out.append(_system(request.system, profile))
     for message in request.messages:
-        if held and message.role in ("system", "assistant"):
-            out.append(_shown(held))
         match message.role:
             case "system":
                 out.append(_system(_text(message.content), profile))
             case "user":
                 content = _user_content(message.content, profile)
-                out.append(_shown(held, content) if held else {"role": "user", "content": content})
+                out.append({"role": "user", "content": content})
             case "assistant":
                 out.append(_assistant(message, profile))
             case "tool":
-                out.append(_tool(message, profile, held))
-    if held:
-        out.append(_shown(held))
+                _tool(message, profile, out)
     if profile.merge_tool_text:
         out = _tool_text_merged(out)
     if profile.flatten:
@@ -150,31 +144,21 @@ def _details(opaque: str | None) -> list[Json]:
     return [entry for entry in entries if str(entry.get("type", "")).startswith("reasoning.")]
 
 
-def _shown(held: list[Json], said: str | list[Json] = "") -> Json:
-    """Return the user's message that shows the images of results, and empty `held`."""
-    content = [*held, *(_parts(said) if said else ())]
-    held.clear()
-    return {"role": "user", "content": content}
-
-
-def _tool(message: Message, profile: MessageProfile, held: list[Json]) -> Json:
-    """Return a tool's result; images that go elsewhere are added to `held`."""
+def _tool(message: Message, profile: MessageProfile, out: list[Json]) -> None:
     images = [part for part in message.content if isinstance(part, Image)]
-    content: str | list[Json]
-    if images and profile.tool_images == "parts":
-        content = _parts(_user_content(message.content, profile))
-    else:
-        texts = [part.text for part in message.content if isinstance(part, Text)]
-        if images:
-            texts.append(profile.image_placeholder)
-        if profile.tool_images == "user_message":
-            held.extend(_image(image, profile) for image in images)
-        content = "\n".join(texts) or profile.empty_tool_result
-    return {
-        "role": "tool",
-        "tool_call_id": call_id(message.tool_call_id or "", profile.call_ids),
-        "content": content,
-    }
+    texts = [part.text for part in message.content if isinstance(part, Text)]
+    if images:
+        texts.append(profile.image_placeholder)
+    out.append(
+        {
+            "role": "tool",
+            "tool_call_id": call_id(message.tool_call_id or "", profile.call_ids),
+            "content": "\n".join(texts) or profile.empty_tool_result,
+        }
+    )
+    if images and profile.tool_images == "user_message":
+        content = [_image(image, profile) for image in images]
+        out.append({"role": "user", "content": content})
 
 
 def _tool_text_merged(messages: list[Json]) -> list[Json]:

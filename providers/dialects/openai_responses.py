@@ -33,7 +33,6 @@ from providers.wire import json_text
 
 Json = dict[str, Any]
 Body = dict[str, object]
-IMAGE_FOLLOWS = "(see following user message for image)"
 _OBJECT: msgspec.json.Decoder[Json] = msgspec.json.Decoder(Json)
 
 
@@ -42,8 +41,7 @@ class ResponsesProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     `reasons`: the model reasons, so its encrypted reasoning is asked for. `default_effort` is sent
     where the request names none; `summary` None asks for no summary. `message_type`: assistant
-    messages say `type: message` (xAI). `tool_images`: images of a tool's result are parts of it; or
-    the user's, behind the results, where the API takes text alone as a result; or left out.
+    messages say `type: message` (xAI). `tool_images`: whether images of a tool's result go along.
     `cache_retention` is sent where the request allows caching. `omit` names body fields that are
     never sent; `extra` is merged into every body.
     """
@@ -60,7 +58,7 @@ class ResponsesProfile(msgspec.Struct, frozen=True, kw_only=True):
     message_type: bool = False
     image_detail: bool = False
     images: bool = True
-    tool_images: Literal["parts", "user_message", "drop"] = "user_message"
+    tool_images: bool = False
     text_separator: str = ""
     empty_tool_result: str = ""
     cache_retention: str | None = None
@@ -124,24 +122,16 @@ class OpenAiResponses(Dialect):
 def input_items(request: ChatRequest, profile: ResponsesProfile) -> list[Json]:
     """Return the conversation as input items. Raises `Unsupported` for images not taken."""
     items: list[Json] = []
-    held: list[Json] = []  # images of the results so far
     for message in request.messages:
-        if held and message.role in ("system", "assistant"):
-            items.append({"role": "user", "content": held})
-            held = []
         match message.role:
             case "system":
                 items.append({"role": "developer", "content": _input(message.content, profile)})
             case "user":
-                content = [*held, *_input(message.content, profile)]
-                items.append({"role": "user", "content": content})
-                held = []
+                items.append({"role": "user", "content": _input(message.content, profile)})
             case "assistant":
                 _assistant(message, profile, items)
             case "tool":
-                items.append(_tool_output(message, profile, held))
-    if held:
-        items.append({"role": "user", "content": held})
+                items.append(_tool_output(message, profile))
     return items
 
 
@@ -215,16 +205,11 @@ def _reasoning_item(opaque: str | None) -> Json | None:
     return item
 
 
-def _tool_output(message: Message, profile: ResponsesProfile, held: list[Json]) -> Json:
-    """Return a tool's result; images that go elsewhere are added to `held`."""
+def _tool_output(message: Message, profile: ResponsesProfile) -> Json:
     texts = [part.text for part in message.content if isinstance(part, Text)]
     images = [part for part in message.content if isinstance(part, Image)]
-    output: str | list[Json] = profile.text_separator.join(texts)
-    if images and profile.tool_images == "user_message":
-        held.extend(_image(image, profile) for image in images)
-        output = f"{output}\n{IMAGE_FOLLOWS}" if output else IMAGE_FOLLOWS
-    output = output or profile.empty_tool_result
-    if images and profile.tool_images == "parts":
+    output: str | list[Json] = profile.text_separator.join(texts) or profile.empty_tool_result
+    if images and profile.tool_images:
         output = _input(message.content, profile)
     return {
         "type": "function_call_output",

@@ -21,6 +21,11 @@ LINGER = 0.25
 normally in the same packet; more than a round trip is not worth the connection."""
 
 
+LATE = 0.25
+"""Seconds by which a timer may be late before the process is taken to have been asleep: the
+loop looks at its sockets once more then, because what came meanwhile has not been read yet."""
+
+
 class Bounds(NamedTuple):
     """Seconds; None: no bound. `total` is counted from the call, connecting included."""
 
@@ -250,6 +255,9 @@ class Exchange:
     def _on_timer(self) -> None:
         self._timer = None
         now = self._time()
+        if now - self._armed_at > LATE:
+            self._arm(now)
+            return
         if self._total_at is not None and now >= self._total_at:
             self._expire("total")
             return

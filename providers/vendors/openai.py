@@ -117,6 +117,5 @@ def responses_profile(model: str) -> ResponsesProfile:
         default_effort=effort_in_name(model),
         omit=SAMPLING if refuses_sampling(model) else frozenset(),
         parallel_tool_calls=True,
-        tool_images="parts",
         cache_retention=cache_retention(model),
     )

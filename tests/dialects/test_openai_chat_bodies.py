@@ -140,44 +140,13 @@ def test_state_of_another_service_is_dropped(opaque: str | None) -> None:
     assert back == {"role": "assistant", "content": "x"}
 
 
-IMAGE = Image("image/png", "QUJD")
-IMAGE_PART = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
-
-
-def result(*parts: Any, of: str = "c") -> Message:
-    return Message("tool", [*parts], tool_call_id=of)
-
-
-def test_images_of_tools_results_follow_all_of_them() -> None:
-    given = request(result(Text("a"), IMAGE, of="c"), result(IMAGE, of="d"))
-    first, second, following = sent(given)["messages"]
-    assert (first["role"], second["role"]) == ("tool", "tool")
-    assert first["content"] == "a\n(see following user message for image)"
-    assert second["content"] == "(see following user message for image)"
-    assert following == {"role": "user", "content": [IMAGE_PART, IMAGE_PART]}
-
-
-def test_images_of_a_tools_result_come_with_what_the_user_says_next() -> None:
-    answer = Message("assistant", [Text("x")])
-    given = request(result(IMAGE), user("look"), answer, result(IMAGE), answer, user("b"))
-    messages = sent(given)["messages"]
-    assert [message["role"] for message in messages] == [
-        "tool", "user", "assistant", "tool", "user", "assistant", "user"
-    ]  # fmt: skip
-    assert messages[1]["content"] == [IMAGE_PART, {"type": "text", "text": "look"}]
-    assert messages[4]["content"] == [IMAGE_PART]
-    assert messages[6]["content"] == "b"
-
-
-def test_images_of_a_tools_result_where_no_user_may_follow_it() -> None:
-    (only,) = sent(request(result(Text("a"), IMAGE)), tool_images="parts")["messages"]
-    assert only["content"] == [{"type": "text", "text": "a"}, IMAGE_PART]
-    (only,) = sent(request(result(Text("a"), IMAGE)), tool_images="placeholder")["messages"]
+def test_images_of_a_tools_result() -> None:
+    result = Message("tool", [Text("a"), Image("image/png", "QUJD")], tool_call_id="c")
+    (only,) = sent(request(result))["messages"]
     assert only["content"] == "a\n(see following user message for image)"
-
-
-def test_a_user_who_says_nothing() -> None:
-    assert sent(request(user()))["messages"] == [{"role": "user", "content": ""}]
+    _, following = sent(request(result), tool_images="user_message")["messages"]
+    assert following["role"] == "user"
+    assert following["content"][0]["type"] == "image_url"
 
 
 def test_cache_breakpoints() -> None:
@@ -295,3 +264,7 @@ def test_a_body_is_not_shared_with_the_request_or_the_profile() -> None:
     body["tools"][0]["function"]["parameters"]["required"].append("zz")
     assert schema == SCHEMA
     assert profile.extra == {"thinking": {"type": "enabled"}}
+
+
+def test_a_user_who_says_nothing() -> None:
+    assert sent(request(user()))["messages"] == [{"role": "user", "content": ""}]

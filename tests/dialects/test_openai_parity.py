@@ -2,8 +2,7 @@
 
 Left out of the comparison, each on purpose (`docs/parity.md`): what nobody asked for (`tools: []`,
 `parallel_tool_calls`, default temperatures and maximal tokens, which are the catalog's business),
-whether a lone text is written as a string or as a part, and the images of tools' results, which the
-port loses.
+and whether a lone text is written as a string or as a part.
 """
 
 import base64
@@ -36,22 +35,17 @@ R1 = ChatProfile(
     flatten=True,
     empty_assistant=None,
     empty_tool_result="",
-    tool_images="placeholder",
     image_placeholder="(image)",
     reasoning="reasoning_content",
 )
 REASONER = OpenAiChat(R1).with_profile(
     merge_tool_text=True, extra={"thinking": {"type": "enabled"}}
 )
-DETAILS = ChatProfile(reasoning="reasoning_details", keep_details=True, tool_images="placeholder")
+DETAILS = ChatProfile(reasoning="reasoning_details", keep_details=True)
 OPENROUTER = OpenAiChat(DETAILS).with_profile(cache="last_two", reasoning_style="openrouter")
 NATIVE = OpenAiResponses(
     ResponsesProfile(
-        reasons=True,
-        default_effort="medium",
-        verbosity="medium",
-        cache_retention="24h",
-        tool_images="drop",
+        reasons=True, default_effort="medium", verbosity="medium", cache_retention="24h"
     )
 )
 XAI = OpenAiResponses(
@@ -63,7 +57,6 @@ XAI = OpenAiResponses(
         image_detail=True,
         text_separator="\n",
         empty_tool_result="(empty)",
-        tool_images="drop",
     )
 )
 

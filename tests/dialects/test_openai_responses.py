@@ -496,7 +496,7 @@ def test_turns() -> None:
         request(
             user(Text("See"), Image("image/png", "QUJD"), Image(url="https://x")),
             Message("assistant", [Text("Ok")], [ToolCall("call_1!", "f", "")]),
-            Message("tool", [Text("a")], tool_call_id="call_1!"),
+            Message("tool", [Text("a"), Image("image/png", "QUJD")], tool_call_id="call_1!"),
             Message("system", [Text("Now.")]),
         )
     )["input"]
@@ -522,28 +522,9 @@ def test_images() -> None:
         sent(given, images=False)
     part = sent(given, image_detail=True)["input"][0]["content"][0]
     assert part["detail"] == "auto"
-
-
-def test_images_of_tools_results() -> None:
-    image = Image(url="https://x")
-    shown = {"type": "input_image", "image_url": "https://x"}
-    first = Message("tool", [Text("a"), image], tool_call_id="c")
-    second = Message("tool", [image], tool_call_id="d")
-    output = sent(request(first), tool_images="parts")["input"][0]["output"]
-    assert output == [{"type": "input_text", "text": "a"}, shown]
-    one, two, following = sent(request(first, second))["input"]
-    assert one["output"] == "a\n(see following user message for image)"
-    assert two["output"] == "(see following user message for image)"
-    assert following == {"role": "user", "content": [shown, shown]}
-    _, said = sent(request(second, user(Text("look"))))["input"]
-    assert said["content"] == [shown, {"type": "input_text", "text": "look"}]
-    _, before, _ = sent(request(second, Message("assistant", [Text("x")])))["input"]
-    assert before["content"] == [shown]
-
-
-def test_a_user_who_says_nothing() -> None:
-    (said,) = sent(request(user()))["input"]
-    assert said["content"] == [{"type": "input_text", "text": ""}]
+    result = Message("tool", [Text("a"), Image(url="https://x")], tool_call_id="c")
+    output = sent(request(result), tool_images=True)["input"][0]["output"]
+    assert [part["type"] for part in output] == ["input_text", "input_image"]
 
 
 @pytest.mark.parametrize("opaque", [None, "", "sig", "[]", '{"type":"thinking"}'])
@@ -586,3 +567,8 @@ def test_tools_and_formats() -> None:
     }
     assert sent(request(response_format="json"))["text"] == {"format": {"type": "json_object"}}
     assert "text" not in sent(request(response_format="text"))
+
+
+def test_a_user_who_says_nothing() -> None:
+    (said,) = sent(request(user()))["input"]
+    assert said["content"] == [{"type": "input_text", "text": ""}]

@@ -1,7 +1,6 @@
 """Connections that died without a word: this machine slept, or the other side stopped hearing."""
 
 import ctypes
-import ctypes
 import socket
 import struct
 import sys

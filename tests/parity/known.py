@@ -25,11 +25,10 @@ XAI_EFFORT = "the Responses API calls it `effort`; the port sends a chat's `reas
 NO_SUMMARY = "no setting for it; `providerOptions` can say `summary: null`"
 NO_DROP = "no message is dropped: calls without a signature say that they have none"
 SILENT = "a silent tool's result is sent, too"
-SHOWN = "images of a tool's result are sent; the port writes that they follow, and loses them"
 CONTRACT_XAI = "no `stream_options` to xAI: usage comes unasked (`providers.md`)"
 
 OWN = frozenset(
-    {NAMED_TOOL, READ_TOO, LAST_EVENT, KEPT_ID, XAI_EFFORT, NO_SUMMARY, NO_DROP, SILENT, SHOWN}
+    {NAMED_TOOL, READ_TOO, LAST_EVENT, KEPT_ID, XAI_EFFORT, NO_SUMMARY, NO_DROP, SILENT}
 )
 """Reasons that are ours alone; the others are the specification's or the wire contract's."""
 
@@ -112,9 +111,6 @@ KNOWN: tuple[tuple[str, str, str], ...] = (
         "body: messages*",
         NO_DROP,
     ),
-    ("*/request__tool_history", "body: messages*", SHOWN),
-    ("openai/config__prompt_cache_tool_history", "body: messages*", SHOWN),
-    ("xai/request__tool_history", "body: input*", SHOWN),
     ("gemini/*grounding*", "text: *", "sources are citations, not text"),
     ("gemini/request__tool_history", "body: contents*", SILENT),
     ("gemini/stream__*", "error: an answer for *Incomplete JSON segment*", "SSE by the standard"),

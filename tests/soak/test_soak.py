@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 AT_ONCE = 40
-GROWTH_KB = 1536
+GROWTH_KB = 3072
 """Between stream 2,000 and 10,000, and half of it from 6,000 on. The allocator's own arenas come in
 steps of 256 kB to 1 MB, and SQLite fills its cache; 24,000 streams were seen to need no more."""
 

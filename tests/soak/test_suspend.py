@@ -118,13 +118,13 @@ async def test_bounds_that_passed_meanwhile_are_told_as_such(
     """The head arrives while nobody looks; then it is there, and no time has run out."""
     gate = Gate()
     service.script([gate, *chat.streamed(["late"])], [plain(b"{}")])
-    configured = options(service, timeouts={"firstByte": 0.5, "idle": 5})
+    configured = options(service, timeouts={"firstByte": 2, "idle": 5})
     async with Sidecar(tmp_path, options=configured) as sidecar:
         asked = sidecar.request("ai/stream", {"prompt": "x", "partialResultToken": 1})
         await service.arrived(1)
         sidecar.process.send_signal(signal.SIGSTOP)
         gate.open()
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(2.5)
         sidecar.process.send_signal(signal.SIGCONT)
         values, answer = await sidecar.until_answer(asked)
         assert answer["result"]["finishReason"] == "stop"

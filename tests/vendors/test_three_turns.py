@@ -82,7 +82,7 @@ class Format:
     table: Json = field(default_factory=dict[str, Any])
     own: str = ""
     own_ids: bool = True
-    images: bool = True  # of a tool's result; else words stand for them
+    images: bool = False  # of a tool's result; else words stand for them, as in the port
 
 
 def sse(*values: Json, named: bool = False) -> list[Step]:
@@ -147,14 +147,13 @@ def chat(kind: str, thought: Any, states: Any, given: Any, **more: Any) -> Forma
     return Format(kind, chat_says(thought), states, chat_calls, chat_results, given, **more)
 
 
-def reasoning_content(kind: str, model: str, **more: Any) -> Format:
+def reasoning_content(kind: str, model: str) -> Format:
     return chat(
         kind,
         lambda given: [{"reasoning_content": given.thought}],
         of_messages("reasoning_content"),
         lambda turn: [f"thought {turn}"],
         model=model,
-        **more,
     )
 
 
@@ -279,6 +278,7 @@ def claude(kind: str, model: str, says: Any = None, **table: Any) -> Format:
         model=model,
         table=table,
         own="claude",
+        images=True,
     )
 
 
@@ -347,6 +347,7 @@ CONVERSE = Format(
     model="anthropic.claude-sonnet-4-5-20250929-v1:0",
     table={"region": "us-east-1"},
     own="claude",
+    images=True,
 )
 
 
@@ -400,6 +401,7 @@ def gemini(kind: str, model: str, **table: Any) -> Format:
         table=table,
         own="google",
         own_ids=False,
+        images=True,
     )
 
 
@@ -430,6 +432,7 @@ OLLAMA = Format(
     ],
     chat_results,
     lambda turn: [f"thought {turn}"],
+    images=True,
 )
 
 # --- Cohere ------------------------------------------------------------------------------------
@@ -484,7 +487,6 @@ def cohere(plans: bool) -> Format:
         chat_results,
         lambda turn: [f"thought {turn}"],
         model="command-a-03-2025" if plans else "command-a-reasoning-08-2025",
-        images=False,
     )
 
 
@@ -496,7 +498,7 @@ FORMATS = {
     "openrouter": with_details("openrouter", "openai/gpt-5"),
     "openrouter, responses": responses("openrouter", "openai/gpt-5", api="responses"),
     "openai-compatible": with_details("openai-compatible", "m"),
-    "deepseek": reasoning_content("deepseek", "deepseek-reasoner", images=False),
+    "deepseek": reasoning_content("deepseek", "deepseek-reasoner"),
     "moonshot": reasoning_content("moonshot", "kimi-k2-thinking"),
     "zai": reasoning_content("zai", "glm-4.6"),
     "responses": responses("openai", "gpt-5"),
