@@ -163,7 +163,7 @@ async def test_what_is_missing_is_a_refusal_with_the_command(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     shared = context()
     provider = LocalProvider("local", ProviderSettings(), shared)
-    with pytest.raises(NotConfigured, match=r"ai-sidecar\[local\]"):
+    with pytest.raises(NotConfigured, match="xllamacpp"):
         await provider.chat(ask())
     health = await provider.health_check()
     assert health.status == "unhealthy"
