@@ -132,7 +132,7 @@ async def test_a_signal_ends_it_in_order(
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """A shell's background job is started with SIGINT ignored, and hands that on to its children."""
+    """A shell's background job has SIGINT ignored, and hands that on to its children."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
