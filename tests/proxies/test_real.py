@@ -195,7 +195,7 @@ async def test_socks5_without_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "socksio", None)
     client = make_client(proxy=f"socks5://{socks}")
-    with pytest.raises(NotConfigured, match=r"ai-sidecar\[socks\]"):
+    with pytest.raises(NotConfigured, match="extra `socks`"):
         await client.send(HttpRequest("GET", "https://127.0.0.1:1/", {}))
 
 
