@@ -42,6 +42,11 @@ class FrameDecoder:
         """The bytes of a message that is not complete yet."""
         return bytes(self._buffer)
 
+    @property
+    def lacking(self) -> int:
+        """How many bytes of a body are still to come; 0 where that is not known."""
+        return 0 if self._body is None else self._body - len(self._buffer)
+
     def feed(self, data: bytes) -> list[bytes | FrameError]:
         """Return every message that `data` completes, and an error for what was none."""
         out: list[bytes | FrameError] = []

@@ -13,8 +13,9 @@ from typing import Any, Protocol, cast
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from protocol.ai import Envelope, ProgressToken
+from protocol.ai import Envelope
 from protocol.methods import METHODS
+from sidecar.call import Call, Calls
 from sidecar.envelope import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -29,7 +30,6 @@ from sidecar.framing import FrameDecoder, FrameError, frame
 from sidecar.handshake import at, error_body, open_item
 from sidecar.log import trace
 from sidecar.outbox import Outbox
-from sidecar.progress import ProgressStream
 from sidecar.to_wire import encode, rpc_error
 from sidecar.unknown_fields import UnknownFields
 
@@ -47,39 +47,6 @@ NO_REQUESTS = ("exit", "$/cancelRequest", "window/workDoneProgress/cancel", *FOR
 CANCEL_GRACE = 1.0
 """Seconds after which a cancel is answered even if the work has not stopped: a bug, but not the
 client's."""
-
-
-class Call:
-    """One request of the client that is being worked on.
-
-    `cancelled` says that the client does not want it any more: nothing is sent for it then but the
-    end of its work-done progress and the answer to the cancel.
-    """
-
-    __slots__ = ("_connection", "cancelled", "id", "method", "open", "task", "work_done_token")
-
-    def __init__(self, connection: "Connection", method: str, message_id: Id) -> None:
-        self._connection = connection
-        self.id = message_id
-        self.method = method
-        self.open = True
-        self.cancelled = False
-        self.task: asyncio.Task[None] | None = None
-        self.work_done_token: ProgressToken | None = None
-
-    @property
-    def live(self) -> bool:
-        """Whether output of this call still goes out. Late output is dropped by this alone."""
-        return self.open and not self.cancelled
-
-    def progress(self, token: ProgressToken) -> ProgressStream:
-        """Return the way to send `$/progress` values under `token`, as long as the call is live."""
-        return ProgressStream(self, self._connection.outbox, token)
-
-    def notify(self, method: str, params: object) -> None:
-        """Send a notification that belongs to this call."""
-        if self.live:
-            self._connection.notify(method, params)
 
 
 Handler = Callable[[Any, Any, Call], Awaitable[msgspec.Struct]]
@@ -122,7 +89,7 @@ class Connection:
         self._decoder = decoder or FrameDecoder()
         self._on_exit = on_exit
         self._shut_down = False
-        self._calls: dict[Id, list[Call]] = {}
+        self._calls = Calls()
         self._session: Listener | None = None
         self._early_notes: list[tuple[str, Any]] = []
         self._ready: asyncio.Future[None] = self._loop.create_future()
@@ -160,10 +127,11 @@ class Connection:
 
     # --- in ----------------------------------------------------------------------------------
 
-    def receive(self, data: bytes) -> None:
-        """Take what was read from the client."""
+    def receive(self, data: bytes) -> int:
+        """Take what was read from the client; return the bytes that a message under way lacks."""
         for item in self._decoder.feed(data):
             self.receive_frame(item)
+        return self._decoder.lacking
 
     def receive_frame(self, item: bytes | FrameError) -> None:
         """Take one message. Never raises: a message is answered, or logged, or both."""
@@ -238,20 +206,23 @@ class Connection:
         self._begin(Call(self, method, message_id), params)
 
     def _begin(self, call: Call, params: Any) -> None:
-        message_id = call.id
-        self._calls.setdefault(message_id, []).append(call)
+        self._calls.add(call)
         call.task = self._loop.create_task(self._run(call, params))
-        # A task that is cancelled before its first step never runs at all.
-        call.task.add_done_callback(lambda _: call.open and self._finish(call, _cancelled()))
 
     async def _run(self, call: Call, params: Any) -> None:
+        call.begun = True
         try:
             if self._session is None:
                 await asyncio.shield(self._ready)
             if call.method in SESSION_COMMANDS:
                 result = cast(Any, self._session).command(call.method, params)
             else:
-                result = await self._handlers[call.method](self._session, params, call)
+                work = self._handlers[call.method](self._session, params, call)
+                del params  # a stream may last for minutes, and a conversation be large
+                result = await work
+        except asyncio.CancelledError:
+            self._finish(call, _cancelled())
+            raise
         except Exception as error:
             answer = rpc_error(error)
             if answer.code == INTERNAL_ERROR:
@@ -264,10 +235,7 @@ class Connection:
         if not call.open:
             return
         call.open = False
-        same_id = self._calls[call.id]
-        same_id.remove(call)
-        if not same_id:
-            del self._calls[call.id]
+        self._calls.remove(call)
         if isinstance(answer, RpcError):
             answer.id = call.id
             body = error_body(answer)
@@ -283,38 +251,37 @@ class Connection:
             return
         call.cancelled = True
         call.task.cancel()
-        self._loop.call_later(CANCEL_GRACE, self._finish, call, _cancelled())
+        if call.begun:
+            self._loop.call_later(CANCEL_GRACE, self._finish, call, _cancelled())
+        else:  # a task that is cancelled before its first step never runs at all
+            self._finish(call, _cancelled())
 
     def cancel_all(self) -> None:
         """Stop all calls."""
-        for call in self.calls():
+        for call in self._calls.all():
             self.cancel(call)
 
     async def idle(self) -> None:
         """Return once no call is being worked on."""
-        tasks = [call.task for call in self.calls() if call.task is not None]
+        tasks = [call.task for call in self._calls.all() if call.task is not None]
         if tasks:
             await asyncio.wait(tasks)
-
-    def calls(self) -> list[Call]:
-        """Return the calls being worked on."""
-        return [call for same_id in self._calls.values() for call in same_id]
 
     def _cancel_request(self, params: Any) -> None:
         message_id = at(params, "id")
         if not isinstance(message_id, int | str) or isinstance(message_id, bool):
             return  # in Python True is 1, and would cancel another request
-        if message_id in self._calls:
-            for call in list(self._calls[message_id]):
-                self.cancel(call)
-        elif self._lsp_pending:
+        called = self._calls.of(message_id)
+        for call in called:
+            self.cancel(call)
+        if self._lsp_pending and not called:
             self._to_lsp(lambda lsp: lsp.notification("$/cancelRequest", params))
 
     def _cancel_work(self, params: Any) -> None:
         token = at(params, "token")
         if not isinstance(token, int | str):
             return
-        for call in self.calls():
+        for call in self._calls.all():
             if call.work_done_token is not None and call.work_done_token == token:
                 self.cancel(call)
         self._to_lsp(lambda lsp: lsp.notification("window/workDoneProgress/cancel", params))

@@ -10,9 +10,10 @@ from typing import Any
 
 from fuzz.material import Cursor, cut, edited, text_of, words_of
 from protocol.ai import CountTokensResult
+from sidecar.call import Call
 from sidecar.framing import FrameDecoder, frame
 from sidecar.outbox import Outbox
-from sidecar.rpc import Call, Connection
+from sidecar.rpc import Connection
 
 
 def _request(id: Any, method: str, **params: Any) -> dict[str, Any]:
@@ -153,7 +154,7 @@ async def talk(pieces: list[bytes], *, late: bool) -> tuple[list[Any], bool]:
     await connection.idle()
     await asyncio.sleep(0)
     await outbox.flushed()
-    assert not connection.calls() and not connection._lsp_pending
+    assert not connection._calls.all() and not connection._lsp_pending
     items = FrameDecoder().feed(bytes(editor.written))
     assert all(isinstance(item, bytes) for item in items)
     sent = [json.loads(item) for item in items if isinstance(item, bytes)]

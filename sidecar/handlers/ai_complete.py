@@ -2,7 +2,7 @@
 
 from protocol.ai import CompletionParams, CompletionResult
 from sidecar import from_wire, to_wire
-from sidecar.rpc import Call
+from sidecar.call import Call
 from sidecar.session import Session
 
 

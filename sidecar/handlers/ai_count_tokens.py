@@ -2,7 +2,7 @@
 
 from protocol.ai import CountTokensParams, CountTokensResult
 from sidecar import from_wire
-from sidecar.rpc import Call
+from sidecar.call import Call
 from sidecar.session import Session
 
 

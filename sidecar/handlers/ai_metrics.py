@@ -15,8 +15,8 @@ from protocol.ai import (
     ProviderMetrics,
 )
 from providers import metrics as counted
+from sidecar.call import Call
 from sidecar.inline.counts import InlineCounts
-from sidecar.rpc import Call
 from sidecar.session import Session
 
 

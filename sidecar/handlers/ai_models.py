@@ -2,7 +2,7 @@
 
 from protocol.ai import ModelsParams, ModelsResult
 from sidecar import to_wire
-from sidecar.rpc import Call
+from sidecar.call import Call
 from sidecar.session import Session
 
 

@@ -12,7 +12,7 @@ from protocol.ai import (
 )
 from providers.base import ProviderCapabilities
 from providers.manager import ProviderState, Target
-from sidecar.rpc import Call
+from sidecar.call import Call
 from sidecar.session import Session
 
 

@@ -7,7 +7,7 @@ While the editor does not read, nothing more is read from the service.
 from protocol.ai import CompletionParams, CompletionResult
 from providers.types import ManagerToken, RetryNotice, TextDelta
 from sidecar import from_wire, to_wire
-from sidecar.rpc import Call
+from sidecar.call import Call
 from sidecar.session import Session
 from sidecar.work_done import WorkDone
 

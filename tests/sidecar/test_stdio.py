@@ -46,9 +46,10 @@ class Heard:
         self.lost = asyncio.Event()
         self.arrived = asyncio.Event()
 
-    def on_data(self, data: bytes) -> None:
+    def on_data(self, data: bytes) -> int:
         self.data += data
         self.arrived.set()
+        return 0
 
     def start(self, stdio: Stdio) -> None:
         stdio.start(self.on_data, self.ended.set, self.lost.set)
