@@ -71,7 +71,8 @@ class Price(Struct, gc=False):
 class Model(Struct):
     """`context_window` and `max_output_tokens` in tokens; None when nobody says.
 
-    `retired`: known, but no longer served by the service that made it.
+    `retired`: known, but no longer served by the service that made it. `asked_at`: when the service
+    listed it, in seconds since 1970; None for what is in the catalog or was asked for just now.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Model(Struct):
     price: Price | None = None
     source: Literal["catalog", "live"] = "catalog"
     retired: bool = False
+    asked_at: float | None = None
 
 
 class HealthStatus(Struct):

@@ -131,8 +131,9 @@ class Desk:
         return self._context.catalog.find(kind, model, provider) if kind else None
 
     def has_model(self, provider: str, model: str) -> bool:
-        """Say whether the catalog knows the model."""
-        return self.model(provider, model) is not None
+        """Say whether the catalog knows the model, or the service listed it."""
+        kind = self.registry.kind_of(provider)
+        return kind is not None and self._context.catalog.has(kind, model, provider)
 
     def provider(self, name: str) -> AiProvider:
         """Return the provider called `name`. Raises `ProviderNotFound`."""

@@ -14,7 +14,7 @@ import msgspec
 
 from providers.auth.redact import Redactor
 from providers.base import HealthStatus, Model, ProviderCapabilities, TokenCount
-from providers.catalog import Catalog
+from providers.catalog import Catalog, KeptLists
 from providers.desk import Desk, Request
 from providers.errors import NotConfigured, ProviderError
 from providers.estimate import estimate_tokens
@@ -83,6 +83,7 @@ class ProviderManager:
     its turn. `on_warning(message)` tells of a budget that runs out and of a ledger that cannot
     be used. `editor_models` asks the models that the editor has (`vscode-lm`). `ledger` finds the
     file of the ledger, when it is first needed; without it tokens and cost are added up in memory.
+    `model_lists` finds the folder where the services' lists of models are kept, if they are to be.
     `wall` is the clock that days go by, in seconds since 1970.
     """
 
@@ -96,14 +97,16 @@ class ProviderManager:
         on_warning: Callable[[str], None] | None = None,
         editor_models: EditorModels | None = None,
         ledger: Callable[[], Path] | None = None,
+        model_lists: Callable[[], Path] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,  # noqa: TID251 - the default of such an argument
     ) -> None:
         self._config = config
         self._clock = clock
+        self._kept = KeptLists(model_lists, config.providers, clock=clock, wall=wall)
         self._context = ProviderContext(
             environ=environ,
-            catalog=Catalog(config.models),
+            catalog=Catalog(config.models, self._kept),
             http=config.http,
             timeouts=config.timeouts,
             redactor=Redactor(),
@@ -244,7 +247,8 @@ class ProviderManager:
         if config.http != context.http or config.timeouts != context.timeouts:
             context.replace_client()
         self._config = config
-        context.catalog, context.http = Catalog(config.models), config.http
+        self._kept.configure(config.providers)
+        context.catalog, context.http = Catalog(config.models, self._kept), config.http
         context.timeouts = config.timeouts
         self._registry = ProviderRegistry(config, context)
         self._desk.configure(self._registry, config.limits)

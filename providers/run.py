@@ -161,6 +161,7 @@ class Run:
                 source = self._open(this)
                 async for tokens in source:
                     yield self._take(this, tokens)
+                    del tokens  # nothing is kept while the next is awaited
                 self._succeed(this)
                 return
             except ProviderError as error:

@@ -6,14 +6,17 @@ that pip or uv is configured for is used; the lock names the public one only, an
 second run finds nothing to do and takes no time.
 """
 
-from __future__ import annotations  # so that an older Python reads as far as the version check
-
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+# Before the first annotation, and with no syntax newer than 3.6 in this file and in those that import
+# it, so that an old Python says this and not "invalid syntax".
+if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before anything is installed
+    sys.exit(f"Python 3.11 or later is needed, this is {sys.version.split()[0]} ({sys.executable})")
 
 ROOT = Path(__file__).resolve().parent.parent
 UV_VERSION = "0.13.9"
@@ -25,8 +28,6 @@ ALL = ["--all-extras", "--group", "weights", "--group", "bench"]
 
 def install(wanted: list[str]) -> Path:
     """Make `.venv` hold the project and `wanted`; return the folder of its programs."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before anything is installed
-        sys.exit(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}")
     environment = Path(os.environ.get("UV_PROJECT_ENVIRONMENT") or ROOT / ".venv")
     programs = programs_of(environment)
     stamp = environment / ".installed"
@@ -83,9 +84,10 @@ def index_of_pip() -> dict[str, str]:
     """Return uv's settings for the index and certificates that pip is configured for, if any."""
     found: dict[str, str] = {}
     if not any(os.environ.get(n) for n in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_CONFIG_FILE")):
-        if index := pip_setting("index-url"):
+        index, extra = pip_setting("index-url"), pip_setting("extra-index-url")
+        if index:
             found["UV_DEFAULT_INDEX"] = index
-        if extra := pip_setting("extra-index-url"):
+        if extra:
             found.setdefault("UV_INDEX", extra)
     certificates = pip_setting("cert")
     if certificates and not os.environ.get("SSL_CERT_FILE"):

@@ -1,5 +1,8 @@
 """Finds what is known of a model, and lists the models of a provider.
 
+What a service said when it was last asked (`kept.py`) is in the lists only: how a request is made is
+decided by what was checked, and that is in the tables.
+
 A provider's table is one file of `data/` (made by `tools/build_catalog.py`), read when it is first
 asked for and then kept. The configuration's `[models."provider/model"]` tables beat it. An unknown
 model is None: there is no default row, because a wrong window or price is worse than none.
@@ -11,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from providers.base import Model, ModelFeatures, Price
+from providers.catalog.kept import KeptLists
 from providers.catalog.names import bare, undated
 from providers.settings import ModelSettings, PriceSettings
 
@@ -76,8 +80,11 @@ class _Table:
 class Catalog:
     """`overrides` are the configuration's model tables, keyed by "provider name/model id"."""
 
-    def __init__(self, overrides: Mapping[str, ModelSettings]) -> None:
+    def __init__(
+        self, overrides: Mapping[str, ModelSettings], kept: KeptLists | None = None
+    ) -> None:
         self._overrides = overrides
+        self._kept = kept
         self._tables: dict[str, _Table] = {}
 
     def find(
@@ -101,15 +108,44 @@ class Catalog:
     def models(self, provider_kind: str, provider_name: str | None = None) -> list[Model]:
         """Return the models of a provider, those of the configuration first, retired ones last.
 
-        Ids that are another model with a switch (`…:thinking`) are left out.
+        Before those of the table come those that the service listed when it was last asked. Ids
+        that are another model with a switch (`…:thinking`) are left out, unless it listed them.
         """
         name = provider_name or provider_kind
         prefix = f"{name}/"
         rows = self._table(provider_kind).rows
         ids = [key[len(prefix) :] for key in self._overrides if key.startswith(prefix)]
-        ids += [row.id for row in rows.values() if not row.variant and row.id not in ids]
-        found = [self.find(provider_kind, model, name) for model in ids]
+        listed = self._kept.of(provider_kind, name) if self._kept is not None else {}
+        ids += listed
+        ids += [row.id for row in rows.values() if not row.variant]
+        found = [self._shown(provider_kind, id, name, listed) for id in dict.fromkeys(ids)]
         return sorted((model for model in found if model), key=lambda model: model.retired)
+
+    def keep(self, provider_kind: str, provider_name: str, models: list[Model]) -> None:
+        """Let `models` be in the provider's list from now on, in every process of this user."""
+        if self._kept is not None:
+            self._kept.keep(provider_kind, provider_name, models)
+
+    def has(self, provider_kind: str, model_id: str, provider_name: str) -> bool:
+        """Say whether a provider has the model, as the tables or the service itself say."""
+        if self.find(provider_kind, model_id, provider_name) is not None:
+            return True
+        return self._kept is not None and model_id in self._kept.of(provider_kind, provider_name)
+
+    def _shown(self, kind: str, model: str, name: str, listed: Mapping[str, Model]) -> Model | None:
+        """Return a model as a list shows it: what the service says of it beats the table."""
+        known, said = self.find(kind, model, name), listed.get(model)
+        if said is None:
+            return known
+        if known is None:
+            return msgspec.structs.replace(said)  # whoever gets it may change it
+        own = self._overrides.get(f"{name}/{model}")
+        if own is None or own.context_window is None:
+            known.context_window = said.context_window or known.context_window
+        if own is None or own.max_output_tokens is None:
+            known.max_output_tokens = said.max_output_tokens or known.max_output_tokens
+        known.source, known.retired, known.asked_at = "live", said.retired, said.asked_at
+        return known
 
     def price(
         self, provider_kind: str, model_id: str, provider_name: str | None = None

@@ -68,7 +68,6 @@ class Exchange:
         "_loop",
         "_phase",
         "_since",
-        "_time",
         "_timer",
         "_total_at",
         "discarding",
@@ -95,7 +94,6 @@ class Exchange:
         head_only: bool,
     ) -> None:
         self._loop = loop
-        self._time = loop.time
         self._bounds = bounds
         self._total_at = total_at
         self._channel: Channel | None = None
@@ -127,13 +125,13 @@ class Exchange:
     def start(self, channel: Channel, phase: Phase) -> None:
         """Bind to the connection that carries it; the bounds count from here."""
         self._channel = channel
-        self.sent_at = self._time()
+        self.sent_at = self._loop.time()
         self.enter(phase)
 
     def enter(self, phase: Phase) -> None:
         """Put the bound of `phase` in force from now on."""
         self._phase = phase
-        self._since = now = self._time()
+        self._since = now = self._loop.time()
         due = self._due(now)
         if due is not None and (self._timer is None or due < self._armed_at):
             self._arm(due)
@@ -142,7 +140,7 @@ class Exchange:
         """Take the answer's head, and let its reader go on."""
         self.status = status
         self.headers = headers
-        self.first_byte_at = self._time()
+        self.first_byte_at = self._loop.time()
         self.enter("idle")
         self.wake()
 
@@ -176,7 +174,7 @@ class Exchange:
 
     def wait(self) -> "asyncio.Future[None]":
         """Return a future that is done at the next change: bytes, the head, the end."""
-        self._since = self._time()
+        self._since = self._loop.time()
         self.waiter = waiter = self._loop.create_future()
         return waiter
 
@@ -254,7 +252,7 @@ class Exchange:
 
     def _on_timer(self) -> None:
         self._timer = None
-        now = self._time()
+        now = self._loop.time()
         if now - self._armed_at > LATE:
             self._arm(now)
             return

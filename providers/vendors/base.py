@@ -235,7 +235,9 @@ class HttpProvider(AiProvider):
 
     async def list_models(self, *, refresh: bool = False) -> list[Model]:
         if refresh:
-            return await self.fetch_models()
+            found = await self.fetch_models()
+            self.context.catalog.keep(self.kind, self._name, found)
+            return found
         found = self.context.catalog.models(self.kind, self._name)
         chosen = self.settings.model
         if chosen and all(model.id != chosen for model in found):
@@ -282,8 +284,7 @@ class HttpProvider(AiProvider):
         try:
             processor = processor_for(dialect)
             named = False
-            chunk = await response.receive()
-            while chunk:
+            while chunk := await (_tail(response) if processor.finished else response.receive()):
                 tokens = processor.feed(chunk)
                 if tokens:
                     if not named:
@@ -292,7 +293,7 @@ class HttpProvider(AiProvider):
                     yield tokens
                 if processor.complete:
                     break
-                chunk = await (_tail(response) if processor.finished else response.receive())
+                del chunk, tokens  # what was read is not kept until the next is there
             tokens = processor.end()
             response.finish()
             if tokens:

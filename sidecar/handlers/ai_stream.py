@@ -20,6 +20,7 @@ async def handle(session: Session, params: CompletionParams, call: Call) -> Comp
     token = params.partial_result_token
     progress = None if token is None else call.progress(token)
     work = session.work_begins(call, params.work_done_token, run.provider, run.model)
+    del params, request, target  # a stream may last for minutes
     with session.status.busy():
         try:
             async for tokens in run:
@@ -27,6 +28,7 @@ async def handle(session: Session, params: CompletionParams, call: Call) -> Comp
                     await progress.send_when_read(tokens)
                 if work is not None:
                     _report(work, tokens)
+                del tokens
         finally:
             await run.aclose()
             session.work_ended(work)

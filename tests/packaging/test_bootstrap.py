@@ -1,5 +1,6 @@
 """The bootstrap of the README's commands: which index it uses; a second run does nothing."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +84,24 @@ def test_a_failed_step_ends_with_a_sentence(
     monkeypatch.setattr(bootstrap, "get_uv", fail)
     with pytest.raises(SystemExit, match="installation failed: uv pip install"):
         bootstrap.install(bootstrap.ALL)
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "check", "try"])
+def test_an_older_python_reads_the_scripts_as_far_as_the_version(name: str) -> None:
+    source = (bootstrap.ROOT / "tools" / f"{name}.py").read_text("utf-8")
+    ast.parse(source, feature_version=(3, 7))  # walruses, `match` and the like are refused
+    assert "__future__" not in source, "3.6 has no `annotations` there"
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "check", "try"])
+def test_an_older_python_is_told_which_is_needed(name: str) -> None:
+    script = bootstrap.ROOT / "tools" / f"{name}.py"
+    older = (
+        "import runpy, sys\n"
+        "sys.version, sys.version_info = '3.10.13 (main)', (3, 10, 13)\n"
+        f"sys.path.insert(0, {str(script.parent)!r})\n"
+        f"runpy.run_path({str(script)!r}, run_name='__main__')\n"
+    )
+    said = subprocess.run([sys.executable, "-c", older], capture_output=True, text=True)
+    assert said.returncode == 1
+    assert said.stderr.startswith("Python 3.11 or later is needed, this is 3.10.13")
