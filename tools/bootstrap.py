@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Before the first annotation, and with no syntax newer than 3.6 in this file and in those that import
+# Before the first annotation, and no syntax newer than 3.6's in this file and in those that import
 # it, so that an old Python says this and not "invalid syntax".
 if sys.version_info < (3, 11):  # noqa: UP036 - this file runs before anything is installed
     sys.exit(f"Python 3.11 or later is needed, this is {sys.version.split()[0]} ({sys.executable})")
