@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from providers.catalog import kept
 from providers.errors import ProviderNotFound
 from providers.ledger.place import locate_in
 from providers.manager import ProviderManager, Target
@@ -118,6 +119,7 @@ class Session:
             on_warning=self.warn,
             editor_models=self._editor_models,
             ledger=locate_in(environ),
+            model_lists=kept.locate_in(environ),
         )
         store.on_change = self._config_changed
 

@@ -48,8 +48,9 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_ledger_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What tests spend is not booked where `ai-sidecar usage` looks."""
+    """What tests spend is not booked where `ai-sidecar usage` looks, and no list is kept there."""
     monkeypatch.setenv("AI_SIDECAR_LEDGER", "off")
+    monkeypatch.setenv("AI_SIDECAR_MODEL_LISTS", "off")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

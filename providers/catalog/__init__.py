@@ -2,5 +2,6 @@
 
 from providers.catalog.catalog import Catalog
 from providers.catalog.cost import cost
+from providers.catalog.kept import KeptLists
 
-__all__ = ["Catalog", "cost"]
+__all__ = ["Catalog", "KeptLists", "cost"]

@@ -1,7 +1,7 @@
 """Finds what is known of a model, and lists the models of a provider.
 
-What a service said when it was last asked (`kept.py`) is in the lists only: how a request is made is
-decided by what was checked, and that is in the tables.
+What a service said when it was last asked (`kept.py`) is in the lists only: how a request is made
+is decided by what was checked, and that is in the tables.
 
 A provider's table is one file of `data/` (made by `tools/build_catalog.py`), read when it is first
 asked for and then kept. The configuration's `[models."provider/model"]` tables beat it. An unknown

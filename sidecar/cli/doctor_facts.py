@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from providers.catalog import kept
 from providers.errors import ProviderError
 from providers.http.client import HttpClient, HttpDescription
 from providers.ledger.place import locate_in
@@ -119,7 +120,12 @@ async def examine(store: ConfigStore, *, live: bool) -> Facts:
     """Ask every configured provider whether it answers; with `live`, for a word as well."""
     config = store.config.providers_config()
     http = HttpClient(config.http, config.timeouts, environ=os.environ)
-    manager = ProviderManager(config, environ=os.environ, ledger=locate_in(os.environ))
+    manager = ProviderManager(
+        config,
+        environ=os.environ,
+        ledger=locate_in(os.environ),
+        model_lists=kept.locate_in(os.environ),
+    )
     try:
         used = http.describe()
         states = _states(manager)

@@ -1,12 +1,17 @@
-"""`ai-sidecar models`: what the configured providers have, from the catalog or asked for now."""
+"""`ai-sidecar models`: what the configured providers have, from the catalog or asked for.
+
+What was asked for with `--refresh` is kept, for later lists and for the editors.
+"""
 
 import asyncio
 import os
+import time
 
 import msgspec
 
 from protocol.ai import ModelsResult
 from providers.base import Model
+from providers.catalog import kept
 from providers.errors import ProviderError
 from providers.manager import ProviderManager
 from sidecar import to_wire
@@ -20,7 +25,9 @@ def run(argv: list[str]) -> int:
     """Run `models`. Return 0, or 1 if a provider could not be asked."""
     parser = output.parser("models", "The models of the configured providers.")
     parser.add_argument("-p", "--provider", help="only those of this provider")
-    parser.add_argument("--refresh", action="store_true", help="ask the services now")
+    parser.add_argument(
+        "--refresh", action="store_true", help="ask the services now, and keep what they say"
+    )
     parser.add_argument("--json", action="store_true", help="print the result of `ai/models`")
     args = parser.parse_args(argv)
     store = ConfigStore(os.environ)
@@ -36,9 +43,10 @@ def run(argv: list[str]) -> int:
         return FAILED if failed else OK
     if not models and not failed:
         output.complain(_none_known(args.provider, refreshed=args.refresh))
+    now = time.time()  # noqa: TID251 - how old a list is, for people
     output.table(
         ("PROVIDER", "MODEL", "WINDOW", "OUTPUT", "$/M IN", "$/M OUT", "CAN", "FROM"),
-        [_row(model) for model in models],
+        [_row(model, now) for model in models],
     )
     return FAILED if failed else OK
 
@@ -55,7 +63,11 @@ async def _models(
     store: ConfigStore, provider: str | None, *, refresh: bool
 ) -> tuple[list[Model], list[ProviderError]]:
     """Return the models, and the errors of the providers that could not say theirs."""
-    manager = ProviderManager(store.config.providers_config(), environ=os.environ)
+    manager = ProviderManager(
+        store.config.providers_config(),
+        environ=os.environ,
+        model_lists=kept.locate_in(os.environ),
+    )
     try:
         if provider is not None:
             return await manager.models(provider, refresh=refresh), []
@@ -77,7 +89,7 @@ async def _models(
     return found, failed
 
 
-def _row(model: Model) -> tuple[str, ...]:
+def _row(model: Model, now: float) -> tuple[str, ...]:
     features = model.features
     can = [name for name in features.__struct_fields__ if getattr(features, name)]
     price = model.price
@@ -89,8 +101,16 @@ def _row(model: Model) -> tuple[str, ...]:
         "" if price is None else f"{price.input:g}",
         "" if price is None else f"{price.output:g}",
         ",".join(name.replace("_", "-") for name in can if name != "streaming"),
-        model.source,
+        model.source if model.asked_at is None else f"live, {_ago(now - model.asked_at)}",
     )
+
+
+def _ago(seconds: float) -> str:
+    """Say how long ago something was, to a person; a clock that was put back says "just now"."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit} ago"
+    return "just now"
 
 
 def _tokens(count: int | None) -> str:
