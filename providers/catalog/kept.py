@@ -44,6 +44,10 @@ class _Entry(msgspec.Struct, rename="camel", omit_defaults=True, gc=False):
     features: ModelFeatures = ModelFeatures()
 
 
+class _Head(msgspec.Struct):
+    format: int
+
+
 class _List(msgspec.Struct, rename="camel"):
     """`asked_at` in seconds since 1970."""
 
@@ -159,7 +163,7 @@ def _load(path: Path, provider: str) -> dict[str, Model]:
             data = file.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise ValueError("it is too large")
-        if msgspec.json.decode(data, type=dict[str, msgspec.Raw]).get("format") != b"%d" % _FORMAT:
+        if msgspec.json.decode(data, type=_Head).format != _FORMAT:
             return {}
         kept = msgspec.json.decode(data, type=_List)
     except (OSError, ValueError) as error:  # msgspec's own are ValueErrors

@@ -89,7 +89,8 @@ class Editor:
             or {"default": "scripted", "providers": {"scripted": {"kind": "mock"}}},
         }
         self._with_session = with_session
-        self._environ = {"AI_SIDECAR_LEDGER": "off", **(environ or {})}
+        nothing_kept = {"AI_SIDECAR_LEDGER": "off", "AI_SIDECAR_MODEL_LISTS": "off"}
+        self._environ = nothing_kept | (environ or {})
         self.exit_codes: list[int] = []
         self.lost = 0
         self._count = 0
