@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -105,6 +105,9 @@ class AiProvider(ABC):
     base_url: str = ""
     model: str = ""  # what answers when a request names no model; "" if nobody knows one
     key_count: int = 1  # so many keys of one request may be refused before it fails
+    starts_a_program: ClassVar[bool] = False
+    """Whether each request starts a program: seconds of a whole core. Nothing is then asked for
+    that nobody waits for. `registry.starts_a_program` says it without the class."""
 
     @property
     @abstractmethod

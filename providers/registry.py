@@ -45,6 +45,9 @@ _KEYLESS = frozenset({"mock", "local", "ollama", "claude-code", "vscode-lm"}) | 
     kind for kind, row in PRESETS.items() if row.keyless
 }
 
+# What their classes say (`AiProvider.starts_a_program`), for who asks before one is imported.
+_PROGRAMS = frozenset({"claude-code"})
+
 # Any of these in a table says that somebody meant this provider to be used.
 _MEANT = (
     "api_key",
@@ -58,6 +61,11 @@ _MEANT = (
     "project",
     "headers",
 )
+
+
+def starts_a_program(kind: str) -> bool:
+    """Say whether a provider of that kind starts a program for every request. Imports nothing."""
+    return kind in _PROGRAMS
 
 
 class ProviderRegistry:

@@ -90,6 +90,7 @@ class ClaudeCode(AiProvider):
     """Every request is a process; a unary one is a stream that was collected."""
 
     kind = "claude-code"
+    starts_a_program = True
 
     def __init__(self, name: str, settings: ProviderSettings, context: ProviderContext) -> None:
         self._name = name

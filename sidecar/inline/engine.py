@@ -15,6 +15,7 @@ import msgspec
 
 from providers.errors import ProviderError
 from providers.manager import ProviderManager, Target
+from providers.registry import starts_a_program
 from providers.run import Run
 from providers.settings import FallbackSettings, ProviderSettings
 from providers.types import ChatRequest, CompletionRequest, RetryNotice
@@ -39,10 +40,6 @@ LONGEST = 30.0
 
 LONGEST_RETRY_WAIT = 0.5
 """Seconds. What is typed meanwhile makes a later answer one for another text."""
-
-STARTED_PER_REQUEST = frozenset({"claude-code"})
-"""Kinds of provider that start a program for every request: seconds of a whole core. Nobody means
-that by a `default`, at every pause in typing; who does names it in `[inline]`."""
 
 DOCUMENTS = 64
 """Whose rhythm is remembered."""
@@ -231,11 +228,14 @@ class InlineEngine:
     # --- small pieces -------------------------------------------------------------------------
 
     def _starts_a_program(self, target: str) -> bool:
-        """Say whether a provider, or "provider/model", is of such a kind."""
+        """Say whether a provider, or "provider/model", is of a kind that does so per request.
+
+        Nobody means that by a `default`, at every pause in typing; who does names it in `[inline]`.
+        """
         name = target.partition("/")[0]
         settings = self._host.config.providers.get(name)
         kind = settings.kind if settings is not None and settings.kind else name
-        return kind in STARTED_PER_REQUEST
+        return starts_a_program(kind)
 
     def _tell_why_nothing_comes(self, provider: str) -> None:
         if not self._told:

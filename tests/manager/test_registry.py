@@ -1,12 +1,17 @@
 """Which providers there are, which are configured, and which may not be used."""
 
+import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from providers.base import AiProvider
 from providers.errors import NotConfigured, ProviderNotFound
 from providers.manager import ProviderManager
 from providers.policy.router import Target
+from providers.registry import KINDS, starts_a_program
 from providers.settings import ProvidersConfig, ProviderSettings
 from providers.vendors import local_server
 from providers.vendors.local_weights import Weights
@@ -125,3 +130,23 @@ async def test_a_new_configuration_keeps_what_did_not_change() -> None:
     assert made._registry.get("a") is kept
     assert made._registry.get("b") is not replaced
     await made.aclose()
+
+
+async def test_who_starts_a_program_says_so_itself() -> None:
+    said: dict[str, bool] = {}
+    for kind, place in KINDS.items():
+        module, _, name = place.partition(":")
+        made = getattr(import_module(module), name)
+        assert issubclass(made, AiProvider)
+        said[kind] = made.starts_a_program
+    assert said == {kind: starts_a_program(kind) for kind in KINDS}
+    assert [kind for kind in KINDS if said[kind]] == ["claude-code"]
+
+
+async def test_asking_whether_it_starts_a_program_imports_no_provider() -> None:
+    code = (
+        "import sys; from providers.registry import starts_a_program as ask; ask('claude-code');"
+        "print([m for m in sys.modules if m.startswith('providers.vendors.claude')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "[]"
