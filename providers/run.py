@@ -88,11 +88,11 @@ class Run:
         "_first_token",
         "_fresh",
         "_known",
-        "_patience",
         "_recoveries",
         "_renewals",
         "_request",
         "_retry",
+        "_retrying",
         "_tokens",
         "_tries",
         "_unary",
@@ -118,8 +118,8 @@ class Run:
         self._request = request
         self._candidates = candidates
         self._known = desk.known(candidates)
-        self._retry = RetryPolicy(retry, chance)
-        self._patience = retry.max_wait_ms / 1000
+        self._retrying = retry
+        self._retry: RetryPolicy | None = None  # made with the first failure
         self._unary = unary
         self._clock = asyncio.get_running_loop().time
         self._accepted = self._clock()
@@ -197,7 +197,7 @@ class Run:
         """
         if len(self._known) > 1 and not (self._tries or self._recoveries):
             self._desk.check_circuit(this.candidate)
-        patience = FAILOVER_RETRY_WAIT if self._more else self._patience
+        patience = FAILOVER_RETRY_WAIT if self._more else self._retrying.max_wait_ms / 1000
         entering = self._desk.enter(this.candidate, self._request, patience)
         if self._deadline is None:
             this.admitted = await entering
@@ -327,6 +327,8 @@ class Run:
             self._fresh = True
             self._desk.retried(this.candidate)
             return 0.0
+        if self._retry is None:
+            self._retry = RetryPolicy(self._retrying, chance)
         wait = self._retry.wait_before_retry(failure, self._tries, more_candidates=self._more)
         if wait is not None and self._fits(wait):
             self._desk.retried(this.candidate)

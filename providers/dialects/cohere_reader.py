@@ -130,7 +130,7 @@ class CohereReader(Reader):
         self._started = False
         self._open = ""  # the mark of the reasoning that is being said
         self._calls = ToolCallAssembler()
-        self._cited: set[str] = set()
+        self._cited: frozenset[str] = frozenset()
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
         try:
@@ -232,7 +232,7 @@ class CohereReader(Reader):
         found = _fields(source.document) or _fields(source.tool_output)
         url = next((u for u in (found.get("url"), source.id) if _is_address(u)), None)
         if isinstance(url, str) and url not in self._cited:
-            self._cited.add(url)
+            self._cited |= {url}
             title = found.get("title")
             out.append(Citation(url, title if isinstance(title, str) and title else None))
 

@@ -159,7 +159,7 @@ class GeminiReader(Reader):
         self._calls = 0
         self._partial: PartialCall | None = None  # a call whose arguments come in pieces
         self._code: _Code | None = None  # code whose output has not come yet
-        self._cited: set[str] = set()
+        self._cited: frozenset[str] = frozenset()
         self._usage: _Usage | None = None  # as it was told last
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
@@ -283,7 +283,7 @@ class GeminiReader(Reader):
     def _cite(self, sources: list[_Source], out: list[StreamToken]) -> None:
         for source in sources:
             if source.uri and source.uri not in self._cited:
-                self._cited.add(source.uri)
+                self._cited |= {source.uri}
                 out.append(Citation(source.uri, source.title or None))
 
     def _take_usage(self, new: _Usage, out: list[StreamToken]) -> None:

@@ -65,7 +65,7 @@ class ChatReader(Reader):
         self._calls = ToolCallAssembler()
         self._details = ReasoningDetails() if keep_details else None
         self._tags = ThinkTags() if think_tags else None
-        self._cited: set[str] = set()
+        self._cited: frozenset[str] = frozenset()
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
         if self._plain and not event:
@@ -315,7 +315,7 @@ class ChatReader(Reader):
     def _cite(self, citation: dict[str, Any], out: list[StreamToken]) -> None:
         url, title = citation.get("url"), citation.get("title")
         if isinstance(url, str) and url and url not in self._cited:
-            self._cited.add(url)
+            self._cited |= {url}
             out.append(Citation(url, title if isinstance(title, str) and title else None))
 
     def _finish(self, out: list[StreamToken]) -> None:

@@ -98,7 +98,7 @@ class ResponsesReader(Reader):
         self._opaque: set[str] = set()  # reasoning items that were given whole
         self._coded: set[str | None] = set()
         self._calls: list[_Call] = []
-        self._cited: set[str] = set()
+        self._cited: frozenset[str] = frozenset()
         self._chat: ChatReader | None = None  # a gateway answers in Chat Completions' chunks
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
@@ -320,7 +320,7 @@ class ResponsesReader(Reader):
     def _cite(self, annotation: dict[str, Any], out: list[StreamToken]) -> None:
         url, title = annotation.get("url"), annotation.get("title")
         if isinstance(url, str) and url and url not in self._cited:
-            self._cited.add(url)
+            self._cited |= {url}
             out.append(Citation(url, title if isinstance(title, str) and title else None))
 
     def _complete(self, response: Response, whole: Any, out: list[StreamToken]) -> None:

@@ -33,7 +33,7 @@ from providers.http.address import Address, parse
 from providers.http.encoding import BadEncoding
 from providers.http.exchange import Bounds, Sending
 from providers.http.proxy import ProxyRules, without_password
-from providers.http.response import DirectResponse, HttpRequest, HttpResponse
+from providers.http.response import DirectResponse, Fault, HttpRequest, HttpResponse
 from providers.http.tls import BadBundle, explain, shared_context
 from providers.http.transport import Transport, head_of
 from providers.settings import HttpSettings, TimeoutSettings
@@ -138,6 +138,8 @@ class HttpClient:
         except Exception as error:
             host, proxy = (place.host, place.shown_proxy) if place else ("the server", None)
             raise _Asked(host, proxy, bounds).fault(error) from error
+        if bounds is self._bounds:
+            return DirectResponse(exchange, place.fault)
         fault = _Asked(place.host, place.shown_proxy, bounds, answered=True).fault
         return DirectResponse(exchange, fault)
 
@@ -184,7 +186,9 @@ class HttpClient:
             shown = None if proxy is None else without_password(proxy)
             if len(self._places) >= _URLS_KEPT:
                 self._places.clear()
-            place = self._places[text] = _Place(address, _host(address), proxy, shown)
+            host = _host(address)
+            fault = _Asked(host, shown, self._bounds, answered=True).fault
+            place = self._places[text] = _Place(address, host, proxy, shown, fault)
         return place
 
     def _head(self, request: HttpRequest, place: "_Place") -> bytes:
@@ -222,12 +226,13 @@ class HttpClient:
 
 
 class _Place(NamedTuple):
-    """What is the same for every request to one URL."""
+    """What is the same for every request to one URL; `fault` under the configured bounds."""
 
     address: Address
     host: str
     proxy: str | None
     shown_proxy: str | None
+    fault: Fault
 
 
 def _fields(request: HttpRequest, place: _Place) -> list[tuple[bytes, bytes]]:

@@ -68,7 +68,9 @@ class Router:
 
     def candidates(self, target: Target) -> list[Candidate]:
         """Return where to ask, in order; never empty. Raises `NotConfigured` if nothing is."""
-        chain = list(self._primary(target))
+        chain = self._primary(target)
+        if target.provider is not None and not target.fallback:
+            return chain  # nobody else, and of one there are no two
         if target.fallback is not None:
             if not target.fallback:
                 del chain[1:]  # an empty list says: nobody else, a pool's other members neither
