@@ -4,6 +4,7 @@
 with what the structs say now, so that no type changes without its page.
 """
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def config_schema() -> Schema:
     definitions = schema["$defs"]
     del definitions["Config"]["properties"][REFUSED]
     definitions["KeySource"] |= {"minProperties": 1, "maxProperties": 1}
+    _dedent(definitions)
     return {"$schema": DIALECT, "title": "ai-sidecar configuration", **schema}
 
 
@@ -38,6 +40,7 @@ def methods_schema() -> Schema:
     types += [ai.LmRequestParams, ai.LmDelta, ai.LmEnd]
     refs, definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     refs = list(refs)
+    _dedent(definitions)
     methods: Schema = {}
     for index, name in enumerate(METHODS):
         methods[name] = {"params": refs[2 * index], "result": refs[2 * index + 1]}
@@ -58,6 +61,13 @@ def methods_schema() -> Schema:
         },
         "$defs": definitions,
     }
+
+
+def _dedent(definitions: Schema) -> None:
+    """Take the indentation of the source from docstrings; from Python 3.13 on it is not there."""
+    for definition in definitions.values():
+        if "description" in definition:
+            definition["description"] = inspect.cleandoc(definition["description"])
 
 
 def pretty(schema: Schema) -> bytes:
