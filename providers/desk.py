@@ -31,6 +31,7 @@ from providers.settings import LimitSettings
 from providers.spending import Spending
 from providers.telemetry import Ended, Telemetry
 from providers.types import (
+    NO_HEADERS,
     CallTrace,
     ChatRequest,
     CompletionRequest,
@@ -233,11 +234,17 @@ class Desk:
         return Admission(place, record.breaker.began(self._clock()))
 
     def leave(self, candidate: Candidate, trace: CallTrace, place: Place) -> None:
-        """Free the place, and learn from the answer's headers."""
-        gate = self.record(candidate.provider).gate
+        """Free the place."""
         if trace.headers:
-            place.limiter.learned(*read_allowances(trace.headers), gate.now)
-        gate.leave(place)
+            self.learn(candidate, trace, place)
+        self.record(candidate.provider).gate.leave(place)
+
+    def learn(self, candidate: Candidate, trace: CallTrace, place: Place) -> None:
+        """Learn from the answer's headers, once and as early as can be: they count from when they
+        were sent, and a stream may last for minutes."""
+        headers, trace.headers = trace.headers, NO_HEADERS
+        now = self.record(candidate.provider).gate.now
+        place.limiter.learned(*read_allowances(headers), now)
 
     def answered(
         self, candidate: Candidate, request: Request, outcome: Outcome, admitted: Admission

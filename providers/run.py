@@ -243,6 +243,8 @@ class Run:
 
     def _take(self, this: _Try, tokens: list[StreamToken]) -> list[ManagerToken]:
         self._answer.add(tokens)
+        if this.trace.headers and this.admitted is not None:
+            self._desk.learn(this.candidate, this.trace, this.admitted.place)
         if self._first_token is None and self._answer.has_content:
             self._first_token = self._clock()
         batch: list[ManagerToken] = tokens  # type: ignore[assignment]  # a list is invariant

@@ -5,6 +5,7 @@ numbers only, so the collector never has to look at them (`docs/adr` says what t
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -18,12 +19,16 @@ class Struct(msgspec.Struct):
     """Base of the plain records of this package."""
 
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
 class CallTrace:
     """One upstream request: when it must be over, and what happened on the wire meanwhile.
 
     Times are of the running loop's clock, in seconds; None until it happened. `headers` are the
-    answer's, with lower-case names: the rate limiter learns from them. `fresh`: no connection of an
-    earlier request is to be used. `key`: which of the provider's keys is to be used, None for any.
+    answer's, with lower-case names, until the rate limiter has learned from them. `fresh`: no
+    connection of an earlier request is to be used. `key`: which of the provider's keys is to be
+    used, None for any.
     """
 
     __slots__ = ("deadline", "first_byte_at", "fresh", "headers", "key", "sent_at", "status")
@@ -35,7 +40,7 @@ class CallTrace:
         self.sent_at: float | None = None
         self.first_byte_at: float | None = None
         self.status: int | None = None
-        self.headers: Mapping[str, str] = {}
+        self.headers: Mapping[str, str] = NO_HEADERS
 
 
 # --- What a request is made of -------------------------------------------------

@@ -13,6 +13,7 @@ from providers.types import ManagerToken, ReasoningDelta, TextDelta
 from sidecar.outbox import Outbox
 from sidecar.to_wire import encode, progress_value
 
+_TEXT = b'{"kind":"text","text":'
 _TAIL = b"}}}"
 _HEADERS = [b"Content-Length: %d\r\n\r\n" % size for size in range(1024)]
 _encode_text = msgspec.json.Encoder().encode
@@ -30,15 +31,15 @@ class Liveness(Protocol):
 class ProgressStream:
     """Sends values in order, as long as `call` is live."""
 
-    __slots__ = ("_call", "_head", "_outbox", "_size", "_text_head")
+    __slots__ = ("_call", "_outbox", "_size", "_text_head")
 
     def __init__(self, call: Liveness, outbox: Outbox, token: ProgressToken) -> None:
         self._call = call
         self._outbox = outbox
-        self._head = (
-            b'{"jsonrpc":"2.0","method":"$/progress","params":{"token":%b,"value":' % encode(token)
+        self._text_head = (
+            b'{"jsonrpc":"2.0","method":"$/progress","params":{"token":%b,"value":%b'
+            % (encode(token), _TEXT)
         )
-        self._text_head = self._head + b'{"kind":"text","text":'
         self._size = len(self._text_head) + len(_TAIL)
 
     def send(self, tokens: list[ManagerToken]) -> None:
@@ -68,9 +69,10 @@ class ProgressStream:
     def _add(self, value: object, parts: list[bytes]) -> int:
         """Append the frame of `value`; return its length."""
         body = encode(value)
-        length = len(self._head) + len(body) + 2
+        head = self._text_head[: -len(_TEXT)]
+        length = len(head) + len(body) + 2
         header = b"Content-Length: %d\r\n\r\n" % length
-        parts += (header, self._head, body, b"}}")
+        parts += (header, head, body, b"}}")
         return len(header) + length
 
     async def send_when_read(self, tokens: list[ManagerToken]) -> None:

@@ -6,6 +6,7 @@ neither HTTP syntax nor sockets.
 """
 
 import asyncio
+from contextvars import Context
 from typing import Literal, NamedTuple, Protocol
 
 from providers.http import faults
@@ -24,6 +25,10 @@ normally in the same packet; more than a round trip is not worth the connection.
 LATE = 0.25
 """Seconds by which a timer may be late before the process is taken to have been asleep: the
 loop looks at its sockets once more then, because what came meanwhile has not been read yet."""
+
+
+_EMPTY = Context()
+"""What a timer runs in: asyncio would make a copy of the request's for each."""
 
 
 class Bounds(NamedTuple):
@@ -248,7 +253,7 @@ class Exchange:
         if self._timer is not None:
             self._timer.cancel()
         self._armed_at = due
-        self._timer = self._loop.call_at(due, self._on_timer)
+        self._timer = self._loop.call_at(due, self._on_timer, context=_EMPTY)
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -42,6 +42,7 @@ from providers.http.plain import check_plain_http
 from providers.settings import Key, ProviderSettings
 from providers.stream import processor_for
 from providers.types import (
+    NO_HEADERS,
     ChatRequest,
     CompletionRequest,
     CompletionResponse,
@@ -290,6 +291,7 @@ class HttpProvider(AiProvider):
                     if not named:
                         named = True
                         name_answer(tokens[0], response.headers)
+                        response.headers = NO_HEADERS
                     yield tokens
                 if processor.complete:
                     break

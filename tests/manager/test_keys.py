@@ -96,6 +96,20 @@ async def test_a_key_whose_allowance_is_empty_is_passed_over_without_waiting(poo
     assert (pool.state.rate.limit, pool.state.rate.remaining) == (120, 59)
 
 
+async def test_an_allowance_counts_from_the_answers_head_not_from_its_end(pool: Pool) -> None:
+    """A stream may last for minutes; "none left for 15 s" is said at its beginning."""
+    empty = {"x_ratelimit_limit_requests": "60", "x_ratelimit_remaining_requests": "0",
+             "x_ratelimit_reset_requests": "15s"}  # fmt: skip
+    end = Gate()
+    pool.answer = lambda request: [*whole(**empty)[:-1], end, END]
+    await pool.open()
+    run = pool.manager.stream(ask(), Target())
+    await anext(aiter(run))
+    assert (pool.state.rate.limit, pool.state.rate.remaining) == (60, 0)
+    end.open()
+    await gather(run)
+
+
 async def test_a_429_is_of_its_key_and_of_nothing_else(pool: Pool, waits: list[float]) -> None:
     pool.answer = lambda request: no("Retry-After: 7") if key_of(request) == KEYS[0] else whole()
     await pool.open()
