@@ -11,18 +11,13 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-LOOK_AGAIN = 1.0
-"""Seconds; a look is about two `stat` calls for every folder above a file, some 30 µs."""
+from sidecar.inline.git_user import UserRules
+from sidecar.inline.stamps import LARGEST, LOOK_AGAIN, Stamp, stamp_of
 
 MOST = 2000
 """Folders and files that are remembered."""
 
-LARGEST = 1 << 20
-"""Bytes of a file of rules; of a larger one only these are read."""
-
 _FLAGS = re.DOTALL | (re.IGNORECASE if sys.platform in ("win32", "darwin") else 0)
-
-Stamp = tuple[int, int, int]
 
 
 class Rule(NamedTuple):
@@ -45,10 +40,10 @@ class _Verdict(NamedTuple):
 
 
 class GitIgnore:
-    """Remembers rules and verdicts. `user_file`: the user's own rules for all repositories."""
+    """Remembers rules and verdicts. `user`: where the user's own are, for all repositories."""
 
-    def __init__(self, user_file: str = "") -> None:
-        self._user_file = user_file
+    def __init__(self, user: UserRules | None = None) -> None:
+        self._user = user
         self._rules: dict[str, _Rules] = {}
         self._verdicts: dict[str, _Verdict] = {}
 
@@ -61,8 +56,9 @@ class GitIgnore:
         known = self._verdicts.get(path)
         if known is not None and 0 <= now - known.looked_at < LOOK_AGAIN:
             return known.ignored
-        files = list(self._files(path.replace("\\", "/"), root.replace("\\", "/").rstrip("/")))
-        stamps = tuple((base, file, _stamp(file)) for base, file in files)
+        own = self._user.file(now) if self._user is not None else ""
+        files = list(self._files(path.replace("\\", "/"), root.replace("\\", "/").rstrip("/"), own))
+        stamps = tuple((base, file, stamp_of(file)) for base, file in files)
         if known is not None and known.stamps == stamps:
             ignored = known.ignored
         else:
@@ -72,7 +68,7 @@ class GitIgnore:
         self._verdicts[path] = _Verdict(now, stamps, ignored)
         return ignored
 
-    def _files(self, path: str, root: str) -> Iterator[tuple[str, str]]:
+    def _files(self, path: str, root: str, own: str) -> Iterator[tuple[str, str]]:
         """Give the files of rules that count, as (folder they are about, path), weakest first."""
         folders: list[str] = []
         folder = path.rpartition("/")[0]
@@ -81,8 +77,8 @@ class GitIgnore:
             folder = folder.rpartition("/")[0]
         if folder:
             folders.append(folder)
-            if self._user_file:
-                yield folder, self._user_file
+            if own:
+                yield folder, os.path.join(folder, own)
             yield folder, f"{_git_folder(folder)}/info/exclude"
         else:
             inside = bool(root) and path.startswith(root + "/")
@@ -254,11 +250,3 @@ def _git_folder(folder: str) -> str:
             return os.path.join(own, opened.read(4096).decode("utf-8", "replace").strip())
     except OSError:
         return dot
-
-
-def _stamp(file: str) -> Stamp | None:
-    try:
-        found = os.stat(file)
-    except (OSError, ValueError):
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sidecar.inline.gitignore import LOOK_AGAIN, GitIgnore, parse
-from sidecar.inline.ignored_files import IgnoredFiles, user_rules
+from sidecar.inline.gitignore import GitIgnore, parse
+from sidecar.inline.ignored_files import IgnoredFiles
+from sidecar.inline.stamps import LOOK_AGAIN
 
 GIT = shutil.which("git")
 
@@ -165,8 +166,13 @@ def test_the_users_own_rules_count(tmp_path: Path) -> None:
     assert files.has(f"{tmp_path.as_posix()}/p/notes.md", [])
     assert not files.has(f"{tmp_path.as_posix()}/p/code.md", [])
     assert files.has(f"{tmp_path.as_posix()}/p/code.md", ["*.md"])
-    assert user_rules({}) == ""
-    assert user_rules({"HOME": "/h"}) == os.path.join("/h", ".config", "git", "ignore")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_rules_that_are_a_pipe_are_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    os.mkfifo(tmp_path / ".gitignore")
+    assert not GitIgnore().ignores(f"{tmp_path.as_posix()}/a.py", "", 0.0)
 
 
 def test_a_line_that_fits_nothing_is_no_rule() -> None:
