@@ -55,6 +55,8 @@ from tests.vendors.talk import ask
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-in is a POSIX script")
 
 PROGRAMS = Path(__file__).with_name("programs")
+# The stand-in asks for `python3`, which need not be in /usr/bin.
+WITHOUT_IT = f"{Path(sys.executable).parent}{os.pathsep}/usr/bin:/bin"
 Json = dict[str, Any]
 
 USED = {
@@ -192,7 +194,7 @@ async def claude(
     script = folder / "script"
     script.write_text("\n".join(x if isinstance(x, str) else json.dumps(x) for x in lines))
     variables = {
-        "PATH": f"{PROGRAMS}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}/usr/bin:/bin",
+        "PATH": f"{PROGRAMS}{os.pathsep}{WITHOUT_IT}",
         "HOME": str(folder),
         "CLAUDE_SCRIPT": str(script),
         "CLAUDE_SEEN": str(folder / "seen.json"),
@@ -415,7 +417,7 @@ async def test_without_the_program_it_says_what_to_install(tmp_path: Path) -> No
         (health,) = await it.manager.health("claude-code", live=True)
         assert health.status == "unhealthy"
     async with claude(
-        tmp_path, init(), result(), environ={"PATH": "/usr/bin:/bin"}, program=f"{PROGRAMS}/claude"
+        tmp_path, init(), result(), environ={"PATH": WITHOUT_IT}, program=f"{PROGRAMS}/claude"
     ) as it:
         outcome, _ = await it.stream()
         assert outcome.response.text == "Hello there"
