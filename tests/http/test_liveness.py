@@ -31,7 +31,10 @@ def deafen(server: RawServer) -> None:
     for peer in server._peers:
         assert peer._transport is not None
         sock = peer._transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, 26, program)  # SO_ATTACH_FILTER
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, 26, program)  # SO_ATTACH_FILTER
+        except PermissionError:
+            pytest.skip("this kernel lets nobody but root put a filter on a socket")
 
 
 @run
