@@ -68,7 +68,6 @@ class Asked(NamedTuple):
     """A request as it arrived."""
 
     document: TextDocument
-    version: int | None
     plan: Plan
     token: Token | None
     tests: FileOfTests | None = None
@@ -169,7 +168,7 @@ class ActionFeature:
         start, end = offset_of(document, place.start), offset_of(document, place.end)
         region = selected(document.source, start, end)
         plan = by_instruction(region, document.language_id or "", instruction)
-        return Asked(document, document.version, plan, params.work_done_token)
+        return Asked(document, plan, params.work_done_token)
 
     def _action_asked(self, data: Any, token: Token | None, field: str) -> Asked:
         """Return an action of `listed` as it is asked for. `data` is its `Chosen`.
@@ -195,7 +194,7 @@ class ActionFeature:
         plan = action.plan(scene)
         if plan is None:
             raise InvalidParams(field, "the action is not possible here")
-        return Asked(document, document.version, plan, token, tests)
+        return Asked(document, plan, token, tests)
 
     # --- what comes of it -----------------------------------------------------------------------
 
@@ -211,7 +210,9 @@ class ActionFeature:
         if isinstance(made, InTests):
             assert asked.tests is not None  # without a file for them, the action was not possible
             return file_of_tests.edit(self._server.workspace, asked.tests, client, made.text)
-        return client.changed(document.uri, asked.version, range_of(document, made), made.text)
+        # The text is still that of the request, but a save may have counted it as a new version.
+        now = document_at(self._server.workspace, document.uri) or document
+        return client.changed(now.uri, now.version, range_of(now, made), made.text)
 
     async def shown(self, asked: Asked) -> types.WorkspaceEdit:
         """Do the same for what was chosen in a menu, where many a client drops the error."""

@@ -179,13 +179,16 @@ async def test_whenever_a_change_comes_nothing_stale_comes_after_it(
 async def test_a_change_that_changes_nothing_ends_nothing(tmp_path: Path, asked: Asked) -> None:
     gate = asked.gate = Gate()
     asked.answer = lambda _: fenced("    return a\n")
-    async with Actor(tmp_path) as editor:
+    async with Actor(tmp_path, capabilities=VERSIONED) as editor:
         editor.open(TEXT)
         id = editor.request("workspace/executeCommand", rewrite(place(1, 0, 2, 0)))
         await gate.reached.wait()
         editor.change(0, 0, "")
         gate.open.set()
-        assert "result" in await editor.answer(id)
+        (change,) = (await editor.answer(id))["result"]["documentChanges"]
+        # An edit for the version before this one, a client would throw away.
+        assert change["textDocument"] == {"uri": URI, "version": 2}
+        assert editor.with_edits(change["edits"]) == "def f(a):\n    return a\n"
 
 
 @pytest.mark.asyncio
