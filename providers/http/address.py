@@ -2,7 +2,8 @@
 
 Follows RFC 3986 as far as HTTP does (RFC 9110, 4.2): scheme and host in lower case, a host of other
 letters by IDNA 2008, whatever may not stand in a target percent-encoded, a fragment and a user name
-dropped. `tests/http/test_address.py` holds it against httpx's reading.
+dropped, `.` and `..` resolved (RFC 3986, 5.2.4): what a server or a gateway makes of those, or lets
+pass, nobody knows. `tests/http/test_address.py` holds it against httpx's reading.
 """
 
 import ipaddress
@@ -60,10 +61,25 @@ def parse(url: str) -> Address:
         raise InvalidURL("the URL must begin with http:// or https:// and a host")
     if port == 0:
         raise InvalidURL("the URL's port is not one")
-    target = quote(parts.path or "/", safe=_IN_PATH)
+    path = _without_dots(parts.path) if "/." in parts.path else parts.path
+    target = quote(path or "/", safe=_IN_PATH)
     if parts.query:
         target += "?" + quote(parts.query, safe=_IN_QUERY)
     return Address(scheme, host, None if port == PORTS[scheme] else port, target.encode("ascii"))
+
+
+def _without_dots(path: str) -> str:
+    """Resolve the segments `.` and `..`; above the top there is nothing to go up to."""
+    segments = path.split("/")
+    kept: list[str] = []
+    for segment in segments:
+        if segment not in (".", ".."):
+            kept.append(segment)
+        elif segment == ".." and len(kept) > 1:
+            kept.pop()
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/".join(kept)
 
 
 def _ascii(host: str) -> str:
