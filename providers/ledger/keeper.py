@@ -27,11 +27,6 @@ RETRY_SECONDS = 30.0
 
 LARGEST_BATCH = 500
 
-GATHERING_SECONDS = 0.004
-"""Entries that come in so short a time are written together. The thread and the event loop take
-turns at the interpreter, so that each batch costs the loop something; a killed process loses what
-was booked last in any case."""
-
 
 class Keeper:
     """`book`, `ask` and `close` are for the loop and return at once; the rest is the thread's.
@@ -56,7 +51,6 @@ class Keeper:
         self._on_end = on_end
         self._closing = False
         self._queue: SimpleQueue[Numbered | Day | None] = SimpleQueue()
-        self._hurry = threading.Event()  # somebody waits for what the thread does next
         # The thread's own:
         self._file: LedgerFile | None = None
         self._unwritten: deque[Numbered] = deque(maxlen=QUEUE_LENGTH)
@@ -78,15 +72,12 @@ class Keeper:
 
     def ask(self, day: Day) -> bool:
         """Have `on_total` called with what `day` has cost; False if the queue is full."""
-        taken = self._put(day)
-        self._hurry.set()
-        return taken
+        return self._put(day)
 
     def close(self) -> None:
         """Have everything written and the file closed; then the thread ends."""
         self._closing = True
         self._put(None)  # to wake it; with a full queue it is awake
-        self._hurry.set()
 
     def join(self, timeout: float) -> None:
         """Wait for the thread's end, in seconds: after `on_end` it has nothing left to do."""
@@ -122,8 +113,6 @@ class Keeper:
 
     def _next_batch(self) -> list[Numbered | Day | None]:
         batch = [self._queue.get()]
-        self._hurry.wait(GATHERING_SECONDS)
-        self._hurry.clear()
         while len(batch) < LARGEST_BATCH:
             try:
                 batch.append(self._queue.get_nowait())
