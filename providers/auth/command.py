@@ -9,6 +9,7 @@ terminal.
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from asyncio.subprocess import DEVNULL, PIPE
@@ -28,6 +29,15 @@ PIPE_GRACE = 0.5
 the background (an agent) may hold its pipes open for ever."""
 
 
+NO_TERMINAL = (
+    "it has no terminal to ask a person on: unlock it in one beforehand, let it ask in a window, "
+    "or keep the key in the keychain (`ai-sidecar keys set`)"
+)
+
+_ASKED = re.compile(rb"\btty\b|terminal|inappropriate ioctl", re.IGNORECASE)
+"""What programs write that wanted a terminal (gpg, pass, op, gopass)."""
+
+
 class CommandFailed(Exception):
     """The message continues the sentence "the command …" and quotes stderr's first line."""
 
@@ -36,12 +46,14 @@ async def run_command(
     argv: list[str],
     *,
     environ: Mapping[str, str],
-    timeout: float = TIMEOUT,  # noqa: ASYNC109 (the program is killed, not only left alone)
+    timeout: float | None = None,  # noqa: ASYNC109 (the program is killed, not only left alone)
 ) -> str:
     """Return what the program prints. Raises `CommandFailed`.
 
-    Cancelled or too slow, the program is killed with all that it started.
+    Cancelled or too slow (`timeout` in seconds, `TIMEOUT` if it is None), the program is killed
+    with all that it started.
     """
+    wait = TIMEOUT if timeout is None else timeout
     program = find_program(argv, environ)
     loop = asyncio.get_running_loop()
     try:
@@ -61,10 +73,11 @@ async def run_command(
         reason = getattr(error, "strerror", None) or "it is not a program"
         raise CommandFailed(f"cannot be started: {reason}") from None
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(wait):
             await protocol.over
     except TimeoutError:
-        raise CommandFailed(f"gave no answer within {timeout:g} seconds") from None
+        said = f"gave no answer within {wait:g} seconds and was ended; {NO_TERMINAL}"
+        raise CommandFailed(said) from None
     finally:
         if os.name == "posix" and not protocol.exited.done():
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -82,7 +95,8 @@ def _result(protocol: "_Output", status: int | None) -> str:
     if status != 0:
         lines = protocol.stderr.decode(errors="replace").strip().splitlines()
         first = "".join(c if c.isprintable() else " " for c in lines[0][:200]) if lines else ""
-        raise CommandFailed(f"ended with exit status {status}{': ' + first if first else ''}")
+        said = f"ended with exit status {status}{': ' + first if first else ''}"
+        raise CommandFailed(f"{said}; {NO_TERMINAL}" if _ASKED.search(protocol.stderr) else said)
     try:
         return protocol.stdout.decode()
     except UnicodeDecodeError:

@@ -26,8 +26,15 @@ _PAUSE_AFTER_FAILURE = 10.0
 and inline completion asks for the key at every pause in typing."""
 
 
+_NOT_FOR_PROGRAMS = ("GPG_TTY",)
+"""Names the editor's terminal to an agent outside our session, which would ask there and hang."""
+
+
 class KeyResolver:
-    """One key of one provider. `get` may be called by many tasks at once: it is found once."""
+    """One key of one provider. `get` may be called by many tasks at once: it is found once.
+
+    `field` is the setting's name in the provider's table.
+    """
 
     def __init__(
         self,
@@ -36,7 +43,9 @@ class KeyResolver:
         environ: Mapping[str, str],
         env_names: tuple[str, ...] = (),
         provider: str,
+        field: str = "apiKey",
     ) -> None:
+        self._setting = f"providers.{provider}.{field}"
         self._source = source or None  # an empty text is no key
         self._environ = environ
         self._env_names = env_names
@@ -118,10 +127,9 @@ class KeyResolver:
         return next((n for n in self._env_names if self._environ.get(n, "").strip()), None)
 
     def _no_source(self) -> str:
-        setting = f"providers.{self._provider}.apiKey"
         if self._env_names:
-            return f"no key: set {' or '.join(self._env_names)}, or `{setting}`"
-        return f"no key: set `{setting}`"
+            return f"no key: set {' or '.join(self._env_names)}, or `{self._setting}`"
+        return f"no key: set `{self._setting}`"
 
     async def _find(self, source: KeySource) -> str:
         try:
@@ -165,11 +173,15 @@ class KeyResolver:
         return key
 
     async def _from_command(self, argv: list[str]) -> str:
+        environ = without_keys(self._environ)
+        for name in _NOT_FOR_PROGRAMS:
+            environ.pop(name, None)
         try:
-            return await run_command(argv, environ=without_keys(self._environ))
+            return await run_command(argv, environ=environ)
         except CommandFailed as error:
+            reason = self._redactor.mask(str(error))
             raise self._not_configured(
-                f"the command for the key ({self.describe()}) {self._redactor.mask(str(error))}"
+                f"the {self.describe()} of `{self._setting}` {reason}"
             ) from None
 
     async def _from_file(self, name: str) -> str:

@@ -28,7 +28,10 @@ class _Slot:
 
 
 class KeyPool:
-    """The keys of one provider. `clock` gives seconds of any steady clock."""
+    """The keys of one provider. `clock` gives seconds of any steady clock.
+
+    `field` is the name of the setting that names them.
+    """
 
     def __init__(
         self,
@@ -38,11 +41,17 @@ class KeyPool:
         env_names: tuple[str, ...] = (),
         provider: str,
         clock: Callable[[], float],
+        field: str = "apiKey",
     ) -> None:
         sources: list[Key | None] = [*keys] if isinstance(keys, list) else [keys]
+        named = [f"{field}[{i}]" for i in range(len(sources))] if len(sources) > 1 else [field]
         self._slots = [
-            _Slot(KeyResolver(source, environ=environ, env_names=env_names, provider=provider))
-            for source in sources or [None]
+            _Slot(
+                KeyResolver(
+                    source, environ=environ, env_names=env_names, provider=provider, field=own
+                )
+            )
+            for source, own in zip(sources or [None], named, strict=True)
         ]
         self._clock = clock
         self._turn = 0

@@ -95,12 +95,15 @@ class HttpProvider(AiProvider):
             "/"
         )
         self.model = settings.model or self.default_model
+        key = self.key_setting()
+        fields = {"accessToken": settings.access_token, "authToken": settings.auth_token}
         self.key_pool = KeyPool(
-            self.key_setting(),
+            key,
             environ=context.environ,
             env_names=key_names(self.kind) if settings.kind in (None, self.kind) else (),
             provider=name,
             clock=time.monotonic,
+            field=next((f for f, setting in fields.items() if key and setting is key), "apiKey"),
         )
         self.key_count = len(self.key_pool)
         self._keyed = self.needs_key or self.key_pool.configured

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import stat
 import sys
 import time
@@ -9,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from providers.auth import command
 from providers.auth.command import CommandFailed, find_program, run_command
 from providers.auth.keys import KeyResolver
 from providers.errors import NotConfigured
-from providers.settings import KeySource
+from providers.manager import ProviderManager
+from providers.settings import KeySource, ProvidersConfig, ProviderSettings
 
 CANARY = "canary-key-4712"
 PYTHON = sys.executable
+MISSING = KeySource(command=["no-such-program"])
 
 
 def python(code: str) -> KeyResolver:
@@ -99,6 +103,49 @@ async def test_a_program_that_does_not_end_is_killed(tmp_path: Path):
         await run_command([PYTHON, "-c", code], environ=os.environ, timeout=0.5)
     if alive.exists():
         await gone(int(alive.read_text()))
+
+
+@pytest.mark.asyncio
+async def test_a_program_that_waits_for_a_person_is_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(command, "TIMEOUT", 0.2)
+    code = "import time; time.sleep(60)"
+    source = KeySource(command=[PYTHON, "-c", code, "op://private/key"])
+    keys = KeyResolver(source, environ=dict(os.environ), provider="p", field="accessToken")
+    said = await failure(keys)
+    program = os.path.basename(PYTHON)
+    assert said.startswith(f"p: the command {program} of `providers.p.accessToken` gave no answer")
+    assert "within 0.2 seconds" in said and "no terminal" in said and "keys set" in said
+    assert "op://" not in said and "-c" not in said and "sleep" not in said
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("stderr", "hinted"),
+    [
+        ("gpg: cannot open '/dev/tty': No such device or address", True),
+        ("gpg: decryption failed: Inappropriate ioctl for device", True),
+        ("the vault is empty, and pretty so", False),
+    ],
+)
+async def test_a_program_that_wants_a_terminal_is_told_there_is_none(stderr: str, hinted: bool):
+    said = await failure(python(f"import sys; sys.exit({stderr!r})"))
+    assert f"exit status 1: {stderr}" in said
+    assert ("no terminal" in said) == hinted
+
+
+@pytest.mark.asyncio
+@pytest.mark.skipif(os.name != "posix", reason="terminals are a matter of POSIX here")
+async def test_the_editors_terminal_cannot_be_asked_on():
+    code = (
+        "import os\n"
+        "try: os.open('/dev/tty', os.O_RDWR); print('asked')\n"
+        "except OSError: print('none-' + os.environ.get('GPG_TTY', 'named'))"
+    )
+    source = KeySource(command=[PYTHON, "-c", code])
+    environ = {**os.environ, "GPG_TTY": "/dev/pts/0"}
+    assert await KeyResolver(source, environ=environ, provider="p").get() == "none-named"
 
 
 async def gone(pid: int) -> None:
@@ -228,3 +275,20 @@ async def test_a_program_that_cannot_be_started(tmp_path: Path):
         await run_command([str(broken)], environ=os.environ)
     with pytest.raises(CommandFailed, match="cannot be started"):
         await run_command([PYTHON, "a\x00b"], environ=os.environ)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("table", "setting"),
+    [
+        (ProviderSettings(kind="openai", api_key=MISSING), "apiKey"),
+        (ProviderSettings(kind="vertex", access_token=MISSING), "accessToken"),
+        (ProviderSettings(kind="anthropic", auth_token=MISSING), "authToken"),
+        (ProviderSettings(kind="openai", api_key=[MISSING, "k"]), "apiKey[0]"),
+    ],
+)
+async def test_the_setting_is_named(table: ProviderSettings, setting: str):
+    manager = ProviderManager(ProvidersConfig(providers={"p": table}), environ={})
+    with pytest.raises(NotConfigured, match=re.escape(f"`providers.p.{setting}` was not found")):
+        await manager.models("p", refresh=True)
+    await manager.aclose()
