@@ -28,7 +28,7 @@ from sidecar.stdio import Stdio, open_stdio
 logger = logging.getLogger(__name__)
 
 _PROVIDER_SIDE = "sidecar.services", "providers.vendors.base"
-_LSP_SIDE = ("sidecar.server",)
+_LSP_SIDE = "sidecar.lean_lsprotocol", "sidecar.server"
 
 GOODBYE_SECONDS = 2.0
 """How long cancelled work and unwritten output may hold up the end."""
@@ -119,7 +119,7 @@ class Process:
             try:
                 for module in modules:
                     importlib.import_module(module)
-                linecache.clearcache()  # attrs keeps the source it made for every LSP type: 1.5 MB
+                linecache.clearcache()  # where attrs and cattrs leave the sources that they make
                 step = then
             except Exception as error:
                 logger.exception("a part of the program could not be loaded")
