@@ -28,10 +28,8 @@ def cost(side: Side, work: Callable[[], None]) -> tuple[float, float]:
     before = side.cpu()
     work()
     side.wait()
-    spent = side.cpu() - before
-    resident = side.rss() / MB
-    side.take()
-    return spent * 1e3, resident
+    side.take()  # a large answer is not all there as soon as it has begun
+    return (side.cpu() - before) * 1e3, side.rss() / MB
 
 
 def streams(side: Side, amounts: Sequence[int], turn: int) -> list[Point]:

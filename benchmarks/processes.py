@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -104,8 +104,10 @@ class Sink(threading.Thread):
         return taken
 
 
-def frames(blocks: Sequence[bytes], times: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-    """Yield (when the frame's last byte came, its body) of blocks that begin with a frame."""
+def frames(blocks: Sequence[bytes], times: Sequence[int]) -> tuple[list[tuple[int, bytes]], bytes]:
+    """Return (when the frame's last byte came, its body) of blocks that begin with a frame, and the
+    bytes of a frame that is not whole."""
+    found: list[tuple[int, bytes]] = []
     data = b"".join(blocks)
     ends: list[int] = []
     end = 0
@@ -116,14 +118,14 @@ def frames(blocks: Sequence[bytes], times: Sequence[int]) -> Iterator[tuple[int,
     while True:
         head = data.find(b"\r\n\r\n", at)
         if head < 0:
-            return
+            return found, data[at:]
         fields = dict(
             line.lower().split(b":", 1) for line in data[at:head].split(b"\r\n") if b":" in line
         )
         stop = head + 4 + int(fields[b"content-length"])
         if stop > len(data):
-            return
-        yield times[bisect_left(ends, stop)], data[head + 4 : stop]
+            return found, data[at:]
+        found.append((times[bisect_left(ends, stop)], data[head + 4 : stop]))
         at = stop
 
 
@@ -244,11 +246,21 @@ class Side:
         Raises RuntimeError for an error answer other than that of a cancel.
         """
         taken: list[tuple[int, dict[str, Any]]] = []
-        for at, body in frames(*self.sink.take()):
+        for at, body in self._whole_frames():
             if b'"code":-32' in body and CANCELLED not in body and b'"method"' not in body:
                 raise RuntimeError(f"{self.name}: {body.decode()}")
             taken.append((at, msgspec.json.decode(body)))
         return taken
+
+    def _whole_frames(self) -> list[tuple[int, bytes]]:
+        """Return the frames since the last call; of one that has begun to come, wait for the end."""
+        found, rest = frames(*self.sink.take())
+        while rest:
+            self.wait_for_progress()
+            blocks, times = self.sink.take()
+            more, rest = frames([rest, *blocks], [0, *times])
+            found += more
+        return found
 
     def close(self) -> None:
         """End the process in the protocol's own way; a second call does nothing."""

@@ -32,7 +32,9 @@ def test_frames_carry_the_time_of_the_block_that_completes_them() -> None:
     one, two = b"Content-Length: 2\r\n\r\n{}", b"content-length: 3\r\nX: y\r\n\r\n[1]"
     whole = one + two
     blocks = [whole[:5], whole[5:30], whole[30:], b"Content-Length: 9\r\n\r\nhalf"]
-    assert list(frames(blocks, [10, 20, 30, 40])) == [(20, b"{}"), (30, b"[1]")]
+    found, rest = frames(blocks, [10, 20, 30, 40])
+    assert found == [(20, b"{}"), (30, b"[1]")]
+    assert rest == blocks[3]
 
 
 def test_a_stream_is_passed_on_whole(side: Side) -> None:
