@@ -21,8 +21,9 @@ class KeySource(Settings, frozen=True):
     """Where a key is found: exactly one of the four.
 
     `env`: an environment variable. `command`: what a program prints on stdout, run without a shell
-    and outside the workspace. `file`: a file's content, white space at its ends removed, `~`
-    expanded. `keyring`: `service/user` in the operating system's keychain (extra `keyring`).
+    and outside the workspace; it has 30 seconds, and no terminal to ask on. `file`: a file's
+    content, white space at its ends removed, `~` expanded. `keyring`: `service/user` in the
+    operating system's keychain (extra `keyring`).
     """
 
     env: str | None = None
@@ -163,12 +164,12 @@ class FallbackSettings(Settings, frozen=True):
 
 
 class PriceSettings(Settings, frozen=True):
-    """US dollars per million tokens."""
+    """US dollars per million tokens, under the names that `ai/models` has for them."""
 
-    input: float | None = None
-    output: float | None = None
-    cache_read: float | None = None
-    cache_write: float | None = None
+    input_per_m_tok: float | None = msgspec.field(name="inputPerMTok", default=None)
+    output_per_m_tok: float | None = msgspec.field(name="outputPerMTok", default=None)
+    cache_read_per_m_tok: float | None = msgspec.field(name="cacheReadPerMTok", default=None)
+    cache_write_per_m_tok: float | None = msgspec.field(name="cacheWritePerMTok", default=None)
 
 
 class ModelSettings(Settings, frozen=True):

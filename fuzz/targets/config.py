@@ -46,7 +46,7 @@ TREE: dict[str, Any] = {
         "debounceMs": 100,
         "maxTokens": 64,
     },
-    "models": {"openai/gpt-5": {"contextWindow": 5, "prices": {"input": 1}}},
+    "models": {"openai/gpt-5": {"contextWindow": 5, "prices": {"inputPerMTok": 1}}},
 }
 TOML = (
     b'default = "openai"\n[providers.openai]\napiKey = "k"\nmodel = "m"\n[inline]\nenabled = true\n'

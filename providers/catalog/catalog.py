@@ -198,14 +198,19 @@ def _overridden(price: Price | None, own: PriceSettings | None) -> Price | None:
     """Return `price` with the user's figures; a new input or output price ends the tiers."""
     if own is None:
         return price
-    given = own.input if own.input is not None else price and price.input
-    out = own.output if own.output is not None else price and price.output
+    given, out = own.input_per_m_tok, own.output_per_m_tok
+    tiers_end = given is not None or out is not None
+    if price is not None:
+        given = price.input if given is None else given
+        out = price.output if out is None else out
     if given is None or out is None:
         return None
-    read = own.cache_read if own.cache_read is not None else price and price.cache_read
-    write = own.cache_write if own.cache_write is not None else price and price.cache_write
+    read, write = own.cache_read_per_m_tok, own.cache_write_per_m_tok
+    if price is not None:
+        read = price.cache_read if read is None else read
+        write = price.cache_write if write is None else write
     made = Price(given, out, read, write)
-    if price is not None and own.input is None and own.output is None:
+    if price is not None and not tiers_end:
         made.beyond_tokens, made.beyond = price.beyond_tokens, price.beyond
     return made
 

@@ -17,7 +17,7 @@ TEMPLATE = """\
 # A key in an environment variable that the service's own SDK reads (OPENAI_API_KEY, …) needs no
 # table here. A key is given as one of
 #   { env = "NAME" }                an environment variable
-#   { command = ["op", "read", …] } what a program prints
+#   { command = ["op", "read", …] } what a program prints; it may ask in a window, on no terminal
 #   { file = "~/path" }             a file that only you can read
 #   { keyring = "service/user" }    the system's keychain: `ai-sidecar keys set PROVIDER`
 # or, as the last resort, as text.
@@ -112,5 +112,5 @@ TEMPLATE = """\
 #[models."my-vllm/my-model"]
 #contextWindow = 32768
 #maxOutputTokens = 4096
-#prices = { input = 0.0, output = 0.0 }    # US dollars per million tokens
+#prices = { inputPerMTok = 0.0, outputPerMTok = 0.0 }    # US dollars per million tokens
 """

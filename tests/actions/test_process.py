@@ -244,7 +244,7 @@ async def test_the_status_of_both_kinds_is_told_where_it_was_announced(
         "textDocument": {"codeAction": RESOLVES},
         "experimental": {"aiSidecar": {"status": True}, "serverStatusNotification": True},
     }
-    prices = {"up/m": {"prices": {"input": 1000000, "output": 1000000}}}
+    prices = {"up/m": {"prices": {"inputPerMTok": 1000000, "outputPerMTok": 1000000}}}
     given = options(service, models=prices, retry={"attempts": 1}, inline={"debounceMs": 0})
     async with Sidecar(tmp_path, options=given, capabilities=can) as it:
         first = {(m["method"]): m["params"] for m in [await it.read(), await it.read()]}

@@ -189,10 +189,12 @@ def test_the_configuration_beats_the_catalog() -> None:
     catalog = Catalog(
         {
             "work/gpt-4o": ModelSettings(context_window=64000),
-            "work/gpt-5": ModelSettings(prices=PriceSettings(input=1.0, output=2.0)),
-            "work/gpt-5.4": ModelSettings(prices=PriceSettings(cache_read=0.2)),
+            "work/gpt-5": ModelSettings(
+                prices=PriceSettings(input_per_m_tok=1.0, output_per_m_tok=2.0)
+            ),
+            "work/gpt-5.4": ModelSettings(prices=PriceSettings(cache_read_per_m_tok=0.2)),
             "work/house": ModelSettings(context_window=9000, max_output_tokens=900),
-            "work/half": ModelSettings(prices=PriceSettings(input=1.0)),
+            "work/half": ModelSettings(prices=PriceSettings(input_per_m_tok=1.0)),
             "other/gpt-4.1": ModelSettings(context_window=1),
         }
     )

@@ -189,7 +189,9 @@ async def test_what_an_editor_asked_for_is_in_it(
     tmp_path: Path, path: Path, service: RawServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The real program from answer to table, with a budget that is used up on the way."""
-    prices = {"up/m": {"prices": {"input": 100_000.0, "output": 100_000.0}}}  # 0.8 USD each
+    prices = {
+        "up/m": {"prices": {"inputPerMTok": 100_000.0, "outputPerMTok": 100_000.0}}
+    }  # 0.8 USD each
     settings = options(service, budget={"usdPerDay": 1.0}, models=prices)
     env = {"AI_SIDECAR_LEDGER": str(path)}
     async with Sidecar(tmp_path, options=settings, env=env) as sidecar:

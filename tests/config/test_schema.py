@@ -61,3 +61,8 @@ def test_names_are_those_of_the_wire():
 def test_the_files_are_json():
     for content in files().values():
         assert msgspec.json.decode(content)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_a_price_is_written_as_ai_models_shows_it():
+    written = config_schema()["$defs"]["PriceSettings"]["properties"]
+    assert set(written) == set(methods_schema()["$defs"]["ModelPrice"]["properties"])

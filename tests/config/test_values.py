@@ -75,9 +75,9 @@ BAD = [
         "expected text or a list of text, got a number",
     ),
     (
-        {"models": {"a/b": {"prices": {"inputs": 1}}}},
-        'models."a/b".prices.inputs',
-        "unknown key: did you mean `input`?",
+        {"models": {"a/b": {"prices": {"inputPerMToks": 1}}}},
+        'models."a/b".prices.inputPerMToks',
+        "unknown key: did you mean `inputPerMTok`?",
     ),
     ({"providers": {"openai": "key"}}, "providers.openai", "expected a table, got other text"),
     (

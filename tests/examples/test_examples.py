@@ -161,5 +161,5 @@ def test_a_budget_is_one() -> None:
     config = load("budget")
     assert (config.budget.usd_per_day, config.budget.warn_at) == (5.0, 0.8)
     price = config.models["openai/my-finetune"].prices
-    assert price is not None and (price.input, price.output) == (3.75, 15.0)
+    assert price is not None and (price.input_per_m_tok, price.output_per_m_tok) == (3.75, 15.0)
     assert config.limits["openai"].max_concurrent == 4

@@ -128,7 +128,7 @@ async def run_cell(wire: Wire, fault: Fault, column: Column, open_client: OpenCl
 
 def options_of(wire: Wire, play: "_Play", column: Column) -> dict[str, Any]:
     """The configuration of a cell: short bounds, a price, and one provider or two."""
-    priced = {"prices": {"input": 1.0, "output": 10.0}}
+    priced = {"prices": {"inputPerMTok": 1.0, "outputPerMTok": 10.0}}
     told: dict[str, Any] = {
         "default": "a",
         "providers": {"a": wire.provider(play.origin)},

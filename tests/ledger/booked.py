@@ -35,7 +35,9 @@ COLUMNS = (
 
 def config(budget: BudgetSettings | None = None, **more: Any) -> ProvidersConfig:
     """Two providers, `a` and its fallback `b`; a token of `a/m` and of `b/m` costs a cent."""
-    prices = ModelSettings(prices=PriceSettings(input=10_000.0, output=10_000.0))
+    prices = ModelSettings(
+        prices=PriceSettings(input_per_m_tok=10_000.0, output_per_m_tok=10_000.0)
+    )
     settings: dict[str, Any] = {
         "default": "a",
         "providers": {"a": MOCK, "b": MOCK},
@@ -45,7 +47,7 @@ def config(budget: BudgetSettings | None = None, **more: Any) -> ProvidersConfig
     return ProvidersConfig(**{**settings, **more})
 
 
-FREE = ModelSettings(prices=PriceSettings(input=0.0, output=0.0))
+FREE = ModelSettings(prices=PriceSettings(input_per_m_tok=0.0, output_per_m_tok=0.0))
 CHAIN = FallbackSettings(["b/m"])
 
 

@@ -30,7 +30,7 @@ def tell(mark: bytes) -> None:
 
 async def main(path: Path, cap: float, at_once: int, how_many: int) -> None:
     # An echo of `hi` is five tokens read and one written.
-    price = PriceSettings(input=CENT * 1e6 / 6, output=CENT * 1e6 / 6)
+    price = PriceSettings(input_per_m_tok=CENT * 1e6 / 6, output_per_m_tok=CENT * 1e6 / 6)
     config = ProvidersConfig(
         default="a/slow-5",
         providers={"a": ProviderSettings(kind="mock")},

@@ -188,7 +188,7 @@ async def test_what_the_same_programs_do_elsewhere_is_not_known_to_be() -> None:
 
 async def test_whether_a_price_is_nothing() -> None:
     """A model of which only reading is free is not."""
-    half = ModelSettings(prices=PriceSettings(input=0.0, output=1.0))
+    half = ModelSettings(prices=PriceSettings(input_per_m_tok=0.0, output_per_m_tok=1.0))
     settings = config(DAILY, models={"a/m": half, "b/m": FREE})
     async with Paid(None, settings, dollars(), free("b")) as paid:
         desk = paid.manager._desk

@@ -126,7 +126,7 @@ async def screen() -> str:
                 "model": MODEL,
             }
         },
-        "models": {f"anthropic/{MODEL}": {"prices": {"input": 3.0, "output": 15.0}}},
+        "models": {f"anthropic/{MODEL}": {"prices": {"inputPerMTok": 3.0, "outputPerMTok": 15.0}}},
         "inline": {"enabled": True, "mode": "chat", "debounceMs": 0},
     }
     with tempfile.TemporaryDirectory() as name:

@@ -104,7 +104,7 @@ async def test_models_that_are_in_no_catalog_are_asked_for(
 
 async def test_the_statusline(start: Start, service: RawServer) -> None:
     gate = Gate()
-    priced = {"models": {"up/m": {"prices": {"input": 1000.0, "output": 2000.0}}}}
+    priced = {"models": {"up/m": {"prices": {"inputPerMTok": 1000.0, "outputPerMTok": 2000.0}}}}
     service.script([*chat.streamed(["ok"])[:1], gate, *chat.streamed(["ok"])[1:]])
     async with start(settings=priced) as nvim:
         status = "require('ai-sidecar').status()"

@@ -54,7 +54,7 @@ async def main(folder: Path) -> None:
     """Make both."""
     service = Service()
     await service.start()
-    prices = {f"up/{MODEL}": {"prices": {"input": 3, "output": 15}}}
+    prices = {f"up/{MODEL}": {"prices": {"inputPerMTok": 3, "outputPerMTok": 15}}}
     options = {
         **service.options,
         "aiSidecar.default": f"up/{MODEL}",

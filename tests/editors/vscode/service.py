@@ -34,7 +34,9 @@ class Service:
                     "baseUrl": f"{self.server.origin}/v1",
                 }
             },
-            "aiSidecar.models": {"up/m-large": {"prices": {"input": 1000, "output": 2000}}},
+            "aiSidecar.models": {
+                "up/m-large": {"prices": {"inputPerMTok": 1000, "outputPerMTok": 2000}}
+            },
             "aiSidecar.inline.mode": "fim",
             "aiSidecar.inline.model": "m-small",
             "aiSidecar.inline.debounceMs": 0,
