@@ -253,7 +253,7 @@ class Side:
         return taken
 
     def _whole_frames(self) -> list[tuple[int, bytes]]:
-        """Return the frames since the last call; of one that has begun to come, wait for the end."""
+        """Return the frames since the last call; wait for the end of one that has begun to come."""
         found, rest = frames(*self.sink.take())
         while rest:
             self.wait_for_progress()
