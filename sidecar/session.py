@@ -116,7 +116,7 @@ class Session:
             environ=environ,
             on_status=self.provider_status,
             on_waiting=self.request_waits,
-            on_warning=self.warn,
+            on_warning=self._warned,
             editor_models=self._editor_models,
             ledger=locate_in(environ),
             model_lists=kept.locate_in(environ),
@@ -290,6 +290,11 @@ class Session:
     def warn(self, message: str) -> None:
         """Show a warning in the editor."""
         self._show(_WARNING, message)
+
+    def _warned(self, message: str) -> None:
+        """Show and log what the manager has to say: of a budget, of the ledger."""
+        logger.info("%s", message)
+        self.warn(message)
 
     def inform(self, message: str) -> None:
         """Show the editor's user something that is no warning."""

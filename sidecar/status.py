@@ -14,6 +14,7 @@ from msgspec import UNSET
 from protocol.ai import StatusParams
 from providers.errors import ProviderError
 from providers.types import Outcome
+from sidecar import request_log
 
 Notify = Callable[[str, object], None]
 
@@ -49,6 +50,7 @@ class Status:
     def _ends(self, error: BaseException | None) -> None:
         if isinstance(error, ProviderError):
             self._note(error)
+            request_log.failed(error)
         self._running -= 1
         self._tell()
 
@@ -70,6 +72,7 @@ class Status:
     def answered(self, outcome: Outcome) -> None:
         """A request was answered whole; told when it stops being busy."""
         self._last, self._error = outcome, ""
+        request_log.answered(outcome)
 
     def problems(self, first: str) -> None:
         """Note the first problem of the configuration, "" if there is none."""

@@ -7,6 +7,7 @@ asks it for an address and a key, and speaks to that.
 import asyncio
 import contextlib
 import importlib.util
+import logging
 import os
 import secrets
 import signal
@@ -24,6 +25,8 @@ from providers.errors import ConnectFailed, NotConfigured, ProviderError
 from providers.settings import ProviderSettings
 from providers.vendors.local_child import Order, Ready
 from providers.vendors.local_weights import Weights, find_weights, model_name
+
+logger = logging.getLogger(__name__)
 
 _CHILD = Path(__file__).with_name("local_child.py")
 _RUNTIME = "xllamacpp"
@@ -99,6 +102,9 @@ class LocalServer:
         """
         running = self._running
         if running is None or running.process.returncode is not None:
+            if running is not None:
+                said = _exit_words(running.process.returncode or 0)
+                logger.info("the embedded model's process ended by itself (%s)", said)
             self._running = None
             running = await asyncio.shield(self._start())
         return running.base_url, running.key
@@ -141,6 +147,7 @@ class LocalServer:
         if ready.address is None:
             await _end(process)
             raise explain_refusal(ready, weights)
+        logger.info("the embedded model is ready: %s, process %d", name, process.pid)
         return _Running(process, f"{ready.address}/v1", order.key)
 
     async def aclose(self) -> None:
@@ -153,6 +160,7 @@ class LocalServer:
         running, self._running = self._running, None
         if running is not None:
             await _end(running.process)
+            logger.info("the embedded model's process was stopped")
 
     def state(self) -> LocalState:
         """Return what is there now, from a look at the disk and at the process."""

@@ -5,6 +5,7 @@ configuration is first asked for. A layer that is wrong costs what is wrong in i
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
@@ -18,6 +19,8 @@ from sidecar.config.problems import ConfigProblem
 from sidecar.config.references import mend
 from sidecar.config.user_file import Stamp, Unreadable, read_user_file, stamp, user_file_path
 from sidecar.config.workspace import restrict, without_plain_http
+
+logger = logging.getLogger(__name__)
 
 WATCH_INTERVAL = 1.0
 """Seconds between two looks at the user file: one `stat`, some 2 µs."""
@@ -127,7 +130,23 @@ class ConfigStore:
             tree = merge(tree, mend(restrict(workspace, build(tree), cleaner), names, cleaner))
             problems += cleaner.problems
         config = build(tree)
-        return config, problems + check(config)
+        problems += check(config)
+        self._log(environment, problems)
+        return config, problems
+
+    def _log(self, environment: Tree, problems: list[ConfigProblem]) -> None:
+        """Say what is in force, without a value of it."""
+        if not logger.isEnabledFor(logging.INFO):
+            return
+        layers = {
+            "environment": environment,
+            self._file_source: self._file,
+            "initializationOptions": self._options,
+            "workspace settings": self._workspace,
+        }
+        said = [name for name, layer in layers.items() if layer] or ["nothing but the defaults"]
+        wrong = ", ".join(dict.fromkeys(p.path for p in problems))
+        logger.info("configuration: %s%s", ", ".join(said), f"; wrong: {wrong}" if wrong else "")
 
     @property
     def _file_source(self) -> str:

@@ -1,6 +1,7 @@
 """The embedded model's process: one start for all, restarted when it died, gone with its parent."""
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
@@ -62,7 +63,10 @@ async def test_first_requests_share_one_start_and_the_next_ones_the_child(weight
 
 @linux
 @pytest.mark.asyncio
-async def test_it_is_started_again_after_it_died(weights: Weights) -> None:
+async def test_it_is_started_again_after_it_died(
+    weights: Weights, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     server = LocalServer()
     first = await server.address()
     pid = server.state().pid
@@ -74,8 +78,15 @@ async def test_it_is_started_again_after_it_died(weights: Weights) -> None:
             await asyncio.sleep(0.01)
     second = await server.address()
     assert second != first
-    assert server.state().pid != pid
+    other = server.state().pid
+    assert other != pid
     await server.aclose()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the embedded model is ready: SmolLM2-135M-Instruct, process {pid}",
+        "the embedded model's process ended by itself (SIGKILL)",
+        f"the embedded model is ready: SmolLM2-135M-Instruct, process {other}",
+        "the embedded model's process was stopped",
+    ]
 
 
 @linux
