@@ -72,13 +72,11 @@ class StreamProcessor:
 
     __slots__ = (
         "_begun",
-        "_decode",
         "_decoder",
         "_deferred",
         "_done",
         "_framed",
         "_joiner",
-        "_read",
         "_reader",
         "failed",
     )
@@ -86,11 +84,9 @@ class StreamProcessor:
     def __init__(self, decoder: FrameDecoder, reader: FrameReader) -> None:
         self._decoder = decoder
         self._reader = reader
-        self._decode = decoder.feed
         # What a decoder found wrong behind frames that it returned; nothing may ever follow them.
         self._deferred: Callable[[], ProviderError | None] | None
         self._deferred = getattr(decoder, "deferred", None)
-        self._read = reader.read
         self._begun = False
         self._framed = False  # a frame has been seen, so this is a stream of that framing
         self._done = False
@@ -120,8 +116,8 @@ class StreamProcessor:
         out: list[StreamToken] = []
         lenient = Lenient.count
         try:
-            read = self._read
-            for event, data in self._decode(chunk):
+            read = self._reader.read
+            for event, data in self._decoder.feed(chunk):
                 self._framed = True
                 read(event, data, out)
             if self._deferred is not None and (found := self._deferred()) is not None:
@@ -173,7 +169,7 @@ class StreamProcessor:
             self._take_unfinished(out)
         for event, data in frames:
             try:
-                self._read(event, data, out)
+                self._reader.read(event, data, out)
             except Malformed as error:
                 if not self._framed and data.lstrip()[:1] not in (b"{", b"["):
                     raise  # a page of HTML is no stream, and no part of one
@@ -191,7 +187,7 @@ class StreamProcessor:
             return
         last: list[StreamToken] = []
         try:
-            self._read(event[0], event[1], last)
+            self._reader.read(event[0], event[1], last)
         except Malformed:
             return  # it was cut in the middle
         if self._reader.finished:
@@ -228,7 +224,7 @@ class StreamProcessor:
         if not body:
             return
         if body[:1] == b"{" and _is_error(body):
-            self._read("error", body, [])
+            self._reader.read("error", body, [])
         if not self._framed:
             raise Malformed("the answer is not a stream of events")
 

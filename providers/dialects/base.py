@@ -9,6 +9,10 @@ from providers.types import ChatRequest, CompletionRequest, StreamToken
 
 Framing = Literal["sse", "ndjson", "json_array", "eventstream"]
 
+NOTHING_CITED: frozenset[str] = frozenset()
+"""What a reader begins with that tells each source once. CPython makes every empty set anew, 216
+bytes of it, and there is one reader for each stream that runs."""
+
 
 class Reader(ABC):
     """Turns the frames of one streamed answer into tokens. Made anew for each answer.

@@ -8,7 +8,7 @@ from typing import cast
 
 import msgspec
 
-from providers.dialects.base import Reader
+from providers.dialects.base import NOTHING_CITED, Reader
 from providers.dialects.errors import error_of_event
 from providers.dialects.tool_calls import ToolCallAssembler
 from providers.errors import Malformed, Truncated
@@ -130,7 +130,7 @@ class CohereReader(Reader):
         self._started = False
         self._open = ""  # the mark of the reasoning that is being said
         self._calls = ToolCallAssembler()
-        self._cited: frozenset[str] = frozenset()
+        self._cited: frozenset[str] = NOTHING_CITED
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
         try:

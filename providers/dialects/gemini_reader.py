@@ -7,7 +7,7 @@ Only the fields that are read are declared. Source: ai.google.dev/api/generate-c
 import msgspec
 
 from providers.dialects.anthropic_turns import json_of
-from providers.dialects.base import Reader
+from providers.dialects.base import NOTHING_CITED, Reader
 from providers.dialects.errors import error_of_event
 from providers.dialects.gemini_partial import PartialCall
 from providers.errors import Malformed, ResponseError, Truncated
@@ -159,7 +159,7 @@ class GeminiReader(Reader):
         self._calls = 0
         self._partial: PartialCall | None = None  # a call whose arguments come in pieces
         self._code: _Code | None = None  # code whose output has not come yet
-        self._cited: frozenset[str] = frozenset()
+        self._cited: frozenset[str] = NOTHING_CITED
         self._usage: _Usage | None = None  # as it was told last
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:

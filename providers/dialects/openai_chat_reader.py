@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
-from providers.dialects.base import Reader
+from providers.dialects.base import NOTHING_CITED, Reader
 from providers.dialects.errors import error_of_event
 from providers.dialects.openai_chat_wire import (
     Choice,
@@ -65,7 +65,7 @@ class ChatReader(Reader):
         self._calls = ToolCallAssembler()
         self._details = ReasoningDetails() if keep_details else None
         self._tags = ThinkTags() if think_tags else None
-        self._cited: frozenset[str] = frozenset()
+        self._cited: frozenset[str] = NOTHING_CITED
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
         if self._plain and not event:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
-from providers.dialects.base import Reader
+from providers.dialects.base import NOTHING_CITED, Reader
 from providers.dialects.errors import error_of_event
 from providers.dialects.openai_chat_reader import ChatReader
 from providers.dialects.openai_responses_wire import (
@@ -98,7 +98,7 @@ class ResponsesReader(Reader):
         self._opaque: set[str] = set()  # reasoning items that were given whole
         self._coded: set[str | None] = set()
         self._calls: list[_Call] = []
-        self._cited: frozenset[str] = frozenset()
+        self._cited: frozenset[str] = NOTHING_CITED
         self._chat: ChatReader | None = None  # a gateway answers in Chat Completions' chunks
 
     def read(self, event: str, data: bytes, out: list[StreamToken]) -> None:
