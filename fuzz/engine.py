@@ -50,7 +50,8 @@ def run(target: str, seconds: int, corpus: Path) -> Run:
         "-print_final_stats=1",
         "-use_value_profile=1",
     ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "AI_SIDECAR_LEDGER": "off"}
+    nothing_kept = {"AI_SIDECAR_LEDGER": "off", "AI_SIDECAR_MODEL_LISTS": "off"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **nothing_kept}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
