@@ -1,12 +1,13 @@
 """Runs the benchmarks and prints one table; the figures go to `benchmarks/results/` as JSON.
 
-python -m benchmarks [NAME …] [--quick] [--references]
+python -m benchmarks [NAME …] [--quick] [--references] [--runs N]
 python -m benchmarks [NAME …] --saved       the last results again, as Markdown
 """
 
 import argparse
 import platform
 import sys
+import traceback
 from datetime import UTC, datetime
 
 import msgspec
@@ -56,8 +57,8 @@ def has_sidecar() -> bool:
     return True
 
 
-def save(name: str, rows: list[figures.Row], *, quick: bool) -> None:
-    """Write the rows of one benchmark to its JSON file."""
+def save(name: str, runs: list[list[figures.Row]], *, quick: bool) -> None:
+    """Write what each run of one benchmark has found to its JSON file."""
     folder = ROOT / "benchmarks" / "results"
     folder.mkdir(exist_ok=True)
     written = {
@@ -66,21 +67,43 @@ def save(name: str, rows: list[figures.Row], *, quick: bool) -> None:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "machine": platform.platform(),
-        "rows": rows,
+        "runs": runs,
     }
     path = folder / f"{name}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(written)) + b"\n")
 
 
-def saved(names: list[str]) -> list[figures.Row]:
-    """Return the rows of the last runs of `names`; one that never ran has none."""
-    rows: list[figures.Row] = []
+def saved(names: list[str]) -> list[list[figures.Row]]:
+    """Return what the last runs of `names` have found; one that never ran has nothing."""
+    runs: list[list[figures.Row]] = []
     for name in names:
         path = ROOT / "benchmarks" / "results" / f"{name}.json"
         if path.exists():
-            found = msgspec.json.decode(path.read_bytes())["rows"]
-            rows += msgspec.convert(found, list[figures.Row])
-    return rows
+            found = msgspec.json.decode(path.read_bytes())["runs"]
+            runs += msgspec.convert(found, list[list[figures.Row]])
+    return runs
+
+
+def measure(names: list[str], sides: list[str], *, quick: bool, runs: int) -> tuple[str, bool]:
+    """Run everything `runs` times; return the table and whether every benchmark came to its end.
+
+    One that fails is told of and left out: the others' figures are not lost with it.
+    """
+    found: dict[str, list[list[figures.Row]]] = {}
+    whole = True
+    for turn in range(runs):
+        for name in names:
+            which = f" ({turn + 1} of {runs})" if runs > 1 else ""
+            print(f"{name}{which} …", file=sys.stderr, flush=True)
+            try:
+                rows = BENCHMARKS[name](sides, quick=quick)
+            except Exception:  # noqa: BLE001 - whatever it is, it is shown
+                traceback.print_exc()
+                whole = False
+                continue
+            found.setdefault(name, []).append(rows)
+            save(name, found[name], quick=quick)
+    return figures.table([rows for each in found.values() for rows in each]), whole
 
 
 def main() -> int:
@@ -89,6 +112,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small counts: a look, not a figure")
     parser.add_argument("--references", action="store_true", help="leave the sidecar out")
     parser.add_argument("--saved", action="store_true", help="print the last results as Markdown")
+    parser.add_argument("--runs", type=int, default=1, metavar="N", help="all of it N times")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)
     if unknown:
@@ -101,14 +125,9 @@ def main() -> int:
     if not arguments.references and has_sidecar():
         sides.insert(0, "sidecar")
     bare_pygls().close()  # so that no side pays for compiling what they share
-    rows: list[figures.Row] = []
-    for name in names:
-        print(f"{name} …", file=sys.stderr, flush=True)
-        found = BENCHMARKS[name](sides, quick=arguments.quick)
-        save(name, found, quick=arguments.quick)
-        rows += found
-    print(figures.table(rows))
-    return 0
+    table, whole = measure(names, sides, quick=arguments.quick, runs=arguments.runs)
+    print(table)
+    return 0 if whole else 1
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Knows nothing of processes or time; everything here is a function of numbers.
 
 import statistics
 from collections.abc import Sequence
-from typing import Literal
 
 import msgspec
 
@@ -71,37 +70,60 @@ def at_most(
     return floor is not None and floor > limit and value <= allowance * floor
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
+MISSING = "–"
+
+
+def _number(value: float) -> str:
     if value == int(value) and abs(value) < 1e6:
         return str(int(value))
     return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def verdict(row: Row) -> Literal["met", "MISSED", "–"]:
-    if row.met is None:
+def verdict(runs: Sequence[Row]) -> str:
+    """Return whether the target was met, of several runs in how many."""
+    said = [row.met for row in runs if row.met is not None]
+    if not said:
         return "–"
-    return "met" if row.met else "MISSED"
+    word = "met" if all(said) else "MISSED"
+    return word if len(runs) == 1 else f"{word} ({sum(said)} of {len(said)})"
+
+
+def by_row(runs: Sequence[Sequence[Row]]) -> list[list[Row]]:
+    """Return what each run has found for the same row, in the order in which rows first came."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for rows in runs:
+        for row in rows:
+            found.setdefault((row.what, row.reference_name + row.target), []).append(row)
+    return list(found.values())
 
 
 HEAD = ("what", "measured", "reference", "ratio", "target", "")
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    measured = _number(row.measured)
-    if row.measured is not None:
+def _cells(runs: Sequence[Row]) -> tuple[str, ...]:
+    row = runs[0]
+    measured = _numbers([r.measured for r in runs])
+    reference = _numbers([r.reference for r in runs])
+    if measured != MISSING:
         measured = f"{measured} {row.unit}".strip()
-    reference = _number(row.reference)
-    if row.reference is not None:
+    if reference != MISSING:
         reference = f"{reference} {row.unit} {row.reference_name}".replace("  ", " ").strip()
-    ratio_text = "–" if row.ratio is None else f"{row.ratio:.2f}"
-    return row.what, measured, reference, ratio_text, row.target, verdict(row)
+    ratios = median([r.ratio for r in runs if r.ratio is not None])
+    return row.what, measured, reference, _ratio_text(ratios), row.target, verdict(runs)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Return the rows as aligned text."""
-    lines: list[tuple[str, ...]] = [HEAD, *map(_cells, rows)]
+def _numbers(values: Sequence[float | None]) -> str:
+    there = [_number(value) for value in values if value is not None]
+    return ", ".join(there) or MISSING
+
+
+def _ratio_text(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.2f}"
+
+
+def table(runs: Sequence[Sequence[Row]]) -> str:
+    """Return the rows of one run or more as aligned text."""
+    lines: list[tuple[str, ...]] = [HEAD, *map(_cells, by_row(runs))]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
     lines.insert(1, tuple("-" * width for width in widths))
     return "\n".join(
@@ -110,7 +132,7 @@ def table(rows: Sequence[Row]) -> str:
     )
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """Return the rows as a Markdown table."""
-    lines = [HEAD, ("---",) * len(HEAD), *map(_cells, rows)]
+def markdown(runs: Sequence[Sequence[Row]]) -> str:
+    """Return the rows of one run or more as a Markdown table."""
+    lines = [HEAD, ("---",) * len(HEAD), *map(_cells, by_row(runs))]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -21,7 +21,7 @@ UNITS = {"stream": "streams", "turn": "turns", "document": "documents"}
 
 def main() -> int:
     saved = ROOT / "benchmarks" / "results" / "growth.json"
-    rows = msgspec.json.decode(saved.read_bytes())["rows"]
+    rows = msgspec.json.decode(saved.read_bytes())["runs"][-1]
     figure, panels = pyplot.subplots(2, 2, figsize=(10, 7), constrained_layout=True)
     for row, panel in zip(rows, panels.flat, strict=True):
         amounts, cpu, memory = zip(*row["detail"]["points"], strict=True)

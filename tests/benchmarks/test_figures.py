@@ -28,7 +28,7 @@ def test_nothing_measured_is_no_figure_and_no_verdict() -> None:
     assert ratio(None, 2.0) is None
     assert ratio(2.0, 0.0) is None
     assert at_most(None, 1.0) is None
-    assert verdict(Row(what="x", unit="", measured=None)) == "–"
+    assert verdict([Row(what="x", unit="", measured=None)]) == "–"
 
 
 @pytest.mark.parametrize(
@@ -57,5 +57,15 @@ def test_table_shows_both_sides_their_ratio_and_the_verdict() -> None:
         target="≤ 1×",
         met=True,
     )
-    line = table([row]).splitlines()[-1]
+    line = table([[row]]).splitlines()[-1]
     assert line.split() == ["CPU", "2", "µs", "4", "µs", "floor", "0.50", "≤", "1×", "met"]
+
+
+def test_of_several_runs_every_figure_is_shown_and_one_miss_is_a_miss() -> None:
+    def run(measured: float) -> list[Row]:
+        met = at_most(measured, 2.0)
+        return [Row(what="CPU", unit="µs", measured=measured, reference=4.0, target="≤ 2", met=met)]
+
+    line = table([run(1.0), run(2.0), run(3.0)]).splitlines()[-1]
+    assert " ".join(line.split()) == "CPU 1, 2, 3 µs 4, 4, 4 µs 0.50 ≤ 2 MISSED (2 of 3)"
+    assert table([run(1.0), run(2.0)]).endswith("met (2 of 2)")
