@@ -16,6 +16,10 @@ from benchmarks.figures import Row
 from benchmarks.processes import LoadServer, Side, options_for
 
 
+SETTLE = 0.5
+"""Seconds after the first answer in which the ledger is loaded and its file made."""
+
+
 class Probed:
     """A side under `gc_probe`."""
 
@@ -51,6 +55,7 @@ class Probed:
 def measure(probed: Probed, tokens: int) -> list[tuple[int, int]]:
     """Return the collections of a stream of `tokens` and of one of a single token, three times."""
     probed.collections(tokens // 5)
+    time.sleep(SETTLE)
     return [(probed.collections(tokens), probed.collections(1)) for _ in range(3)]
 
 
