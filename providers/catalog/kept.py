@@ -98,10 +98,12 @@ class KeptLists:
         self._clock = clock
         self._wall = wall
         self._read: dict[str, _Read] = {}
+        self._names: dict[tuple[str, str], str] = {}
 
     def configure(self, providers: Mapping[str, ProviderSettings]) -> None:
         """Take over a new configuration."""
         self._providers = providers
+        self._names.clear()
 
     def of(self, kind: str, provider: str) -> dict[str, Model]:
         """Return what was listed last, by id; nothing if the provider was never asked there."""
@@ -141,11 +143,15 @@ class KeptLists:
         self._read[name] = _Read(self._clock(), stamp, found)
 
     def _file_of(self, kind: str, provider: str) -> str:
+        known = self._names.get((kind, provider))
+        if known is not None:
+            return known
         settings = self._providers.get(provider)
         place = [getattr(settings, field, None) or "" for field in _PLACE]
         digest = hashlib.sha256("\0".join([kind, provider, *place]).encode()).hexdigest()[:16]
         shown = provider if _PLAIN.fullmatch(provider) else kind
-        return f"{shown}-{digest}.json"
+        name = self._names[kind, provider] = f"{shown}-{digest}.json"
+        return name
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -119,6 +119,16 @@ def test_a_list_is_of_one_place(opened: Any, elsewhere: dict[str, ProviderSettin
     assert shown(opened(elsewhere)[0], "gpt-99") is None
 
 
+def test_who_moves_elsewhere_leaves_the_list_behind_and_finds_it_again(folder: Path) -> None:
+    kept = KeptLists(lambda: folder, WHERE, clock=Clock(), wall=lambda: NOON)
+    catalog = Catalog({}, kept)
+    catalog.keep("openai", "openai", [live("gpt-99")])
+    kept.configure({"openai": ProviderSettings(base_url="https://two.example/v1")})
+    assert shown(catalog, "gpt-99") is None
+    kept.configure(WHERE)
+    assert shown(catalog, "gpt-99") is not None
+
+
 def test_another_key_or_default_model_is_the_same_place(opened: Any) -> None:
     opened()[0].keep("openai", "openai", [live("gpt-99")])
     settings = ProviderSettings(base_url="https://one.example/v1", api_key="k2", model="gpt-5")
