@@ -159,6 +159,8 @@ class AnthropicReader(Reader):
             frame = _decode_event(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             frame = decode_refused(_event, data, error)
+        except RecursionError:
+            raise Malformed("the JSON is nested too deeply") from None
         kind = frame.type
         if kind == "content_block_delta":
             if not self.finished and frame.delta is not None:

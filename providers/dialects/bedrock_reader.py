@@ -158,6 +158,8 @@ class ConverseReader(Reader):
             frame = _decode_event(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             frame = decode_refused(_event, data, error)
+        except RecursionError:
+            raise Malformed("the JSON is nested too deeply") from None
         self.take(event, frame, out)
 
     def take(self, event: str, frame: ConverseEvent, out: list[StreamToken]) -> None:

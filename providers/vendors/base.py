@@ -316,10 +316,8 @@ class HttpProvider(AiProvider):
         """Send the request and return the answer if its status is 2xx. Raises otherwise."""
         trace = request.trace
         deadline = trace.deadline if trace else None
-        body = dialect.body(request, stream=stream)
-        merge(body, self.body_options(request))
+        payload = self._payload(dialect, request, stream=stream)
         url = self.request_url(request, dialect.path(request, stream=stream))
-        payload = encode_body(body)
         accept = "text/event-stream" if stream else "application/json"
         extra = self.request_headers(request, stream=stream)
         key = trace.key if trace else None
@@ -338,6 +336,16 @@ class HttpProvider(AiProvider):
             self.key_pool.failed(headers.values(), error)
             raise error
         return response
+
+    def _payload(
+        self, dialect: Dialect, request: ChatRequest | CompletionRequest, *, stream: bool
+    ) -> bytes:
+        try:
+            body = dialect.body(request, stream=stream)
+            merge(body, self.body_options(request))
+            return encode_body(body)
+        except RecursionError:  # what reads JSON may go deeper than what walks it
+            raise Unsupported("a schema or an option is nested too deeply") from None
 
     async def headers(
         self,
@@ -401,7 +409,7 @@ class HttpProvider(AiProvider):
             raise await self._error(self.dialect_for(ChatRequest(messages=[])), response)
         try:
             return msgspec.json.decode(await response.read(UNARY_BODY_LIMIT))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Malformed(f"{self._name}: {path} answered no JSON") from error
         finally:
             response.close()
