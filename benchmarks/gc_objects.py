@@ -15,7 +15,6 @@ from pathlib import Path
 from benchmarks.figures import Row
 from benchmarks.processes import LoadServer, Side, options_for
 
-
 SETTLE = 0.5
 """Seconds after the first answer in which the ledger is loaded and its file made."""
 
