@@ -1,7 +1,8 @@
 """A process that asks for answers, for tests with several: `spender LEDGER CAP AT_ONCE HOW_MANY`.
 
-Each answer takes a few milliseconds and costs a cent. A line `+` is written when one is asked for,
-`=` when it has come, `-` when the budget refuses it.
+Each answer takes a few milliseconds and costs a cent. A line `.` is written when it could begin,
+which it does with a line on stdin; `+` when an answer is asked for, `=` when it has come, `-` when
+the budget refuses it.
 """
 
 import asyncio
@@ -51,6 +52,7 @@ async def main(path: Path, cap: float, at_once: int, how_many: int) -> None:
             except BudgetExceeded:
                 tell(b"-")
 
+    tell(b".")
     sys.stdin.readline()  # all begin together
     await asyncio.gather(*(client() for _ in range(at_once)))
     await manager.aclose()

@@ -52,6 +52,7 @@ class Spender:
 async def test_two_processes_share_one_budget(tmp_path: Path) -> None:
     path, at_once, cap = tmp_path / "usage.db", 4, 50
     spenders = [await Spender.start(path, cap * CENT, at_once, 60) for _ in range(2)]
+    await until(lambda: all(spender.said for spender in spenders))
     for spender in spenders:
         spender.go()
     assert [await spender.end() for spender in spenders] == [0, 0]
