@@ -1,13 +1,17 @@
-"""The one TLS context of the process, and what its failures mean in a sentence.
+"""The one TLS context of the process, TLS over a socket, and what failures mean in a sentence.
 
 The roots are the operating system's; `http.caBundle` adds to them. A context costs about 1 MB and
 15 to 30 ms, so it is made at the first TLS connection and shared.
 """
 
+import asyncio
 import functools
 import os
+import socket
 import ssl
 import sys
+from asyncio.sslproto import SSLProtocol
+from typing import Any
 
 # Where Linux distributions keep the bundle when this Python's OpenSSL was built for another path.
 # (Debian, Gentoo, Arch; Fedora, RHEL; openSUSE; Alpine; FreeBSD)
@@ -21,6 +25,9 @@ _BUNDLES = (
 
 
 _SUM_OF_FOLDER = "ca-certificates.crt"  # update-ca-certificates(8) writes both
+
+
+_LARGEST_RECORD = 5 + 2**14 + 256  # RFC 8446, sections 5.1 and 5.2
 
 
 class BadBundle(Exception):
@@ -50,6 +57,33 @@ def shared_context(ca_bundle: str | None) -> ssl.SSLContext:
             raise BadBundle(f"http.caBundle: cannot use {ca_bundle}: {said}") from error
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+class _OneRecord(SSLProtocol):
+    """asyncio's own, with a buffer of one record: of its 256 kB each connection had one, filled."""
+
+    max_size = _LARGEST_RECORD
+
+
+async def start_tls(
+    protocol: asyncio.Protocol, sock: socket.socket, context: ssl.SSLContext, server_name: str
+) -> None:
+    """Give `protocol` a TLS connection over `sock`, as `create_connection(ssl=context)` does.
+
+    `server_name` is ASCII (`Address.host`). Raises `OSError` (`ssl.SSLError` is one).
+    Cancelled, it leaves no connection.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[object] = loop.create_future()
+    # Bytes are taken as they are; a string goes through Python's IDNA, whose tables are 0.2 MB.
+    name: Any = server_name.encode("ascii")
+    tls = _OneRecord(loop, protocol, context, done, server_side=False, server_hostname=name)
+    transport, _ = await loop.create_connection(lambda: tls, sock=sock)
+    try:
+        await done
+    except BaseException:
+        transport.abort()
+        raise
 
 
 def _load_roots(context: ssl.SSLContext) -> None:

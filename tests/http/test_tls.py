@@ -4,6 +4,8 @@ import asyncio
 import datetime
 import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import trustme
 
 from providers.errors import ConnectFailed, Disconnected, NotConfigured
 from providers.http.client import HttpClient, HttpRequest
-from providers.http.tls import BadBundle, shared_context
+from providers.http.tls import BadBundle, shared_context, start_tls
 from tests.http.conftest import MakeClient, Serve
 from tests.http.server import (
     CLOSE,
@@ -269,3 +271,53 @@ async def test_one_context_for_the_process(bundle: str) -> None:
     assert shared_context(None).check_hostname
     with pytest.raises(BadBundle):
         shared_context("/nonexistent/ca.pem")
+
+
+async def test_a_record_of_any_size_arrives_whole(
+    make_client: MakeClient, serve: Serve, context: ssl.SSLContext, bundle: str
+) -> None:
+    client, text = make_client(ca_bundle=bundle), bytes(range(256)) * 2000
+    server = await serve([plain(text)], context=context)
+    assert await fetch(client, at(server, "localhost")) == text
+
+
+async def test_a_connection_cancelled_in_its_handshake_is_closed() -> None:
+    greeted, gone, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
+
+    class Silent(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            greeted.set()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            gone.set()
+
+    async with await loop.create_server(Silent, "127.0.0.1", 0) as server:
+        sock = socket.create_connection(server.sockets[0].getsockname())
+        sock.setblocking(False)
+        task = loop.create_task(
+            start_tls(asyncio.Protocol(), sock, shared_context(None), "localhost")
+        )
+        await greeted.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(2):
+            await gone.wait()
+
+
+async def test_the_name_needs_no_idna() -> None:
+    """The tables of Python's own are 0.2 MB; names are ASCII by then."""
+    code = (
+        "import asyncio, socket, sys; from providers.http.tls import shared_context, start_tls\n"
+        "async def main():\n"
+        "    ours, theirs = socket.socketpair(); ours.setblocking(False)\n"
+        "    protocol, context = asyncio.Protocol(), shared_context(None)\n"
+        "    task = asyncio.ensure_future(start_tls(protocol, ours, context, 'localhost'))\n"
+        "    assert b'localhost' in await asyncio.to_thread(theirs.recv, 4096)\n"
+        "    task.cancel(); await asyncio.gather(task, return_exceptions=True); theirs.close()\n"
+        "asyncio.run(main()); print('encodings.idna' in sys.modules)\n"
+    )
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", code], capture_output=True, check=True, text=True
+    )
+    assert done.stdout == "False\n"
