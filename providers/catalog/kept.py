@@ -8,11 +8,10 @@ kept for this process only. No key and no price is in it.
 """
 
 import contextlib
-import hashlib
+import errno
 import logging
 import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -148,7 +147,9 @@ class KeptLists:
             return known
         settings = self._providers.get(provider)
         place = [getattr(settings, field, None) or "" for field in _PLACE]
-        digest = hashlib.sha256("\0".join([kind, provider, *place]).encode()).hexdigest()[:16]
+        from hashlib import sha256  # no list is asked for before the first answer
+
+        digest = sha256("\0".join([kind, provider, *place]).encode()).hexdigest()[:16]
         shown = provider if _PLAIN.fullmatch(provider) else kind
         name = self._names[kind, provider] = f"{shown}-{digest}.json"
         return name
@@ -195,6 +196,10 @@ def _model(entry: _Entry, provider: str, asked_at: float) -> Model:
 
 def _write(path: Path, data: bytes) -> None:
     """Replace the file in one step. Raises `OSError`."""
+    import tempfile  # with bz2, lzma and random, for those who refresh a list only
+
+    if len(data) > _LARGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".new")
     try:

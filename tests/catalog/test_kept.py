@@ -2,6 +2,7 @@
 
 import logging
 import stat
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from providers.base import Model, ModelFeatures
-from providers.catalog import Catalog, KeptLists
+from providers.catalog import Catalog, KeptLists, kept
 from providers.catalog.kept import LOOK_AGAIN, lists_folder, locate_in
 from providers.settings import ModelSettings, ProviderSettings
 
@@ -39,8 +40,8 @@ def opened(folder: Path) -> Callable[..., tuple[Catalog, Clock]]:
         providers: dict[str, ProviderSettings] = WHERE, overrides: Any = None
     ) -> tuple[Catalog, Clock]:
         clock = Clock()
-        kept = KeptLists(lambda: folder, providers, clock=clock, wall=lambda: NOON)
-        return Catalog(overrides or {}, kept), clock
+        lists = KeptLists(lambda: folder, providers, clock=clock, wall=lambda: NOON)
+        return Catalog(overrides or {}, lists), clock
 
     return make
 
@@ -120,12 +121,12 @@ def test_a_list_is_of_one_place(opened: Any, elsewhere: dict[str, ProviderSettin
 
 
 def test_who_moves_elsewhere_leaves_the_list_behind_and_finds_it_again(folder: Path) -> None:
-    kept = KeptLists(lambda: folder, WHERE, clock=Clock(), wall=lambda: NOON)
-    catalog = Catalog({}, kept)
+    lists = KeptLists(lambda: folder, WHERE, clock=Clock(), wall=lambda: NOON)
+    catalog = Catalog({}, lists)
     catalog.keep("openai", "openai", [live("gpt-99")])
-    kept.configure({"openai": ProviderSettings(base_url="https://two.example/v1")})
+    lists.configure({"openai": ProviderSettings(base_url="https://two.example/v1")})
     assert shown(catalog, "gpt-99") is None
-    kept.configure(WHERE)
+    lists.configure(WHERE)
     assert shown(catalog, "gpt-99") is not None
 
 
@@ -170,6 +171,20 @@ def test_a_folder_that_cannot_be_written(
     catalog.keep("openai", "openai", [live("gpt-99")])
     assert "cannot be kept" in caplog.text
     assert shown(catalog, "gpt-99") is not None  # for this process
+
+
+def test_a_list_that_would_not_be_read_again_is_not_written(
+    opened: Any, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "_LARGEST", 100)
+    opened()[0].keep("openai", "openai", [live("m" * 200)])
+    assert "cannot be kept" in caplog.text and not folder.exists()
+
+
+def test_a_process_that_refreshes_nothing_does_not_load_what_writes() -> None:
+    code = "import providers.manager, sys; print({'tempfile', 'platformdirs'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_nothing_of_a_key_is_in_the_file_and_no_half_of_one_is_left(
