@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from providers.base import Model, ModelFeatures
+from providers.folders import user_folder
 from providers.settings import ProviderSettings
 
 logger = logging.getLogger(__name__)
@@ -73,9 +74,7 @@ def lists_folder(environ: Mapping[str, str]) -> Path:
     named = environ.get(PATH_VARIABLE)
     if named:
         return Path(named).expanduser()
-    from platformdirs import user_cache_path  # needed by those without the variable only
-
-    return user_cache_path("ai-sidecar", appauthor=False) / "models"
+    return user_folder("cache") / "models"
 
 
 class KeptLists:

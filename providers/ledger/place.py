@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from providers.folders import user_folder
+
 PATH_VARIABLE = "AI_SIDECAR_LEDGER"
 OFF = "off"
 
@@ -28,9 +30,7 @@ def ledger_path(environ: Mapping[str, str]) -> Path:
     named = environ.get(PATH_VARIABLE)
     if named:
         return Path(named).expanduser()
-    from platformdirs import user_data_path  # needed by those without the variable only
-
-    return user_data_path("ai-sidecar", appauthor=False) / "usage.db"
+    return user_folder("data") / "usage.db"
 
 
 def is_on_network(path: Path) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from providers.folders import user_folder
+
 PATH_VARIABLE = "AI_SIDECAR_CONFIG"
 
 SIZE_LIMIT = 1024 * 1024
@@ -15,9 +17,7 @@ def user_file_path(environ: Mapping[str, str]) -> Path:
     named = environ.get(PATH_VARIABLE)
     if named:
         return Path(named).expanduser()
-    from platformdirs import user_config_path  # needed by those without the variable only
-
-    return user_config_path("ai-sidecar", appauthor=False) / "config.toml"
+    return user_folder("config") / "config.toml"
 
 
 class Stamp(NamedTuple):

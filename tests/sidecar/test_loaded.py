@@ -11,6 +11,8 @@ import pytest
 
 BEFORE_INITIALIZE = {"asyncio", "ssl", "pygls", "lsprotocol", "providers", "httptools"}
 NEVER = {"httpx", "httpcore", "anyio", "rich", "botocore", "google", "urllib3", "requests"}
+if sys.platform == "linux":
+    NEVER |= {"platformdirs", "tempfile", "shutil", "lzma", "bz2"}  # together 1.2 MB
 LSP = {"pygls", "lsprotocol", "attrs", "cattrs"}
 
 ASK = {
