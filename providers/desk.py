@@ -5,6 +5,7 @@ decides no order of candidates and sends nothing.
 """
 
 import contextlib
+import logging
 from collections.abc import Callable, Generator
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -41,6 +42,8 @@ from providers.types import (
     Usage,
 )
 from providers.vendors.context import ProviderContext
+
+logger = logging.getLogger(__name__)
 
 Request = ChatRequest | CompletionRequest
 
@@ -251,6 +254,8 @@ class Desk:
     ) -> None:
         """Book an answer that came whole, and let it speak for the provider."""
         record = self.record(candidate.provider)
+        if record.breaker.state(self._clock()) != "closed":
+            logger.info("%s answers again: its circuit is closed", candidate.provider)
         record.breaker.succeeded(probe=admitted.probe)
         record.health.succeeded(outcome.timing.first_token_ms)
         record.latency.add(outcome.attempts[-1].ms, self._clock())
@@ -278,7 +283,13 @@ class Desk:
         if isinstance(error, RateLimited) and self._has_further_keys(record, admitted.place):
             record.breaker.abandoned(probe=admitted.probe)  # the key rests, not the provider
         else:
-            record.breaker.failed(error, self._clock(), probe=admitted.probe)
+            now = self._clock()
+            was_open = record.breaker.state(now) == "open"
+            record.breaker.failed(error, now, probe=admitted.probe)
+            if not was_open and record.breaker.state(now) == "open":
+                wait = record.breaker.wait(now)
+                said = "%s failed too often (%s): its circuit is open for %.0f s"
+                logger.info(said, candidate.provider, error.kind, wait)
 
     def cancelled(self, candidate: Candidate, admitted: Admission | None) -> None:
         """Count a request that the client took back, wherever it was."""

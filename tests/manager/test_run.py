@@ -1,6 +1,8 @@
 """Retry, failover and what is left behind: scripted providers, the loop's clock standing still."""
 
 import asyncio
+import contextlib
+import logging
 
 import pytest
 
@@ -232,6 +234,22 @@ async def test_a_wrong_name_is_nobody_to_fall_back_on(waits: list[float]) -> Non
         kinds = [x.error.kind for x in caught.value.attempts if x.error]
         assert kinds == ["server"] * 3 + ["providerNotFound"]
     assert list(manager.metrics().providers) == ["a"]
+
+
+async def test_a_circuit_that_opens_and_closes_is_logged(
+    waits: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    down = [ServerFailed("boom", status=500)]
+    manager = manager_of(ONE, ScriptedProvider("a", [down, down, down, down, down, ANSWER]))
+    for _ in range(2):  # six attempts, the last of which is answered
+        with contextlib.suppress(ServerFailed):
+            await gather(manager.stream(ask(), Target("a")))
+    await gather(manager.stream(ask(), Target("a")))
+    assert [record.getMessage() for record in caplog.records] == [
+        "a failed too often (server): its circuit is open for 5 s",
+        "a answers again: its circuit is closed",
+    ]
 
 
 async def test_a_wrong_name_that_is_asked_for_is_said() -> None:

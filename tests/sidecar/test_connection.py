@@ -468,6 +468,28 @@ async def test_cancel_before_the_task_has_begun(tmp_path: Path, script: Any) -> 
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("first_is_over", [False, True])
+async def test_a_cancel_stops_every_request_of_its_id(
+    tmp_path: Path, script: Any, first_is_over: bool
+) -> None:
+    """An id given twice is a client's mistake, but nothing may run on unseen."""
+    one, two = Gate(), Gate()
+    script["one"], script["two"] = gated(one), gated(two)
+    async with Editor(tmp_path) as editor:
+        for model in ("one", "two"):
+            editor.request("ai/stream", {"prompt": "Hi", "model": model}, id=7)
+        await one.reached.wait()
+        await two.reached.wait()
+        if first_is_over:
+            one.open.set()
+            assert "result" in await editor.answer(7)
+        editor.cancel(7)
+        for _ in range(1 if first_is_over else 2):
+            assert (await editor.answer(7))["error"]["code"] == -32800
+        assert one.closed.is_set() and two.closed.is_set()
+
+
+@pytest.mark.asyncio
 async def test_cancel_while_waiting_to_retry(tmp_path: Path, script: Any) -> None:
     tries: list[int] = []
 
