@@ -1,7 +1,7 @@
 """The running process, from the answered `initialize` to the exit code.
 
 The event loop serves `ai/*` as soon as the provider side is imported. pygls is imported when the
-first message for it comes: a client of `ai/*` alone does without its 19 MB. Both are imported by a
+first message for it comes: a client of `ai/*` alone does without its 12 MB. Both are imported by a
 thread, so that nothing waits longer than it must.
 """
 
