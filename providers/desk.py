@@ -65,7 +65,7 @@ class Admission(NamedTuple):
 class ProviderRecord:
     """How one provider has fared, for as long as the process lives."""
 
-    __slots__ = ("breaker", "gate", "health", "keys_of", "latency", "metrics")
+    __slots__ = ("_usual", "breaker", "gate", "health", "keys_of", "latency", "metrics")
 
     def __init__(self, limits: LimitSettings) -> None:
         self.gate = Gate(KeyedRateLimiter(limits))
@@ -74,6 +74,14 @@ class ProviderRecord:
         self.latency = Latency()
         self.health = PassiveHealth()
         self.metrics = ProviderMetrics()
+        self._usual: Admission | None = None
+
+    def admission(self, place: Place, *, probe: bool) -> Admission:
+        """Return the admission to a place: nearly always the same one, so it is made once."""
+        usual = self._usual
+        if usual is None or usual.place is not place or usual.probe is not probe:
+            usual = self._usual = Admission(place, probe)
+        return usual
 
 
 class Desk:
@@ -234,7 +242,7 @@ class Desk:
             if capped:
                 await self._admit_from(record.gate, place)
         record.metrics.requests += 1
-        return Admission(place, record.breaker.began(self._clock()))
+        return record.admission(place, probe=record.breaker.began(self._clock()))
 
     def leave(self, candidate: Candidate, trace: CallTrace, place: Place) -> None:
         """Free the place."""

@@ -29,6 +29,7 @@ from providers.policy.retry import FAILOVER_RETRY_WAIT, RetryPolicy, may_fail_ov
 from providers.policy.router import Candidate
 from providers.settings import RetrySettings
 from providers.types import (
+    NO_OPTIONS,
     CallTrace,
     CompletionRequest,
     ManagerToken,
@@ -220,7 +221,9 @@ class Run:
         request = msgspec.structs.replace(
             self._request,
             model=self._desk.model_of(this.candidate),
-            provider_options=self._request.provider_options.get(this.candidate.provider, {}),
+            provider_options=self._request.provider_options.get(
+                this.candidate.provider, NO_OPTIONS
+            ),
             trace=this.trace,
         )
         if self._unary:

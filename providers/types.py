@@ -4,7 +4,7 @@ Nothing here knows a wire format or an editor. Token structs are `gc=False`: the
 numbers only, so the collector never has to look at them (`docs/adr` says what that saves).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ class Struct(msgspec.Struct):
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 class CallTrace:
@@ -131,13 +132,13 @@ class RequestOptions(Struct, kw_only=True):
     top_p: float | None = None
     stop: list[str] | None = None
     seed: int | None = None
-    tools: list[ToolDefinition] = []
+    tools: Sequence[ToolDefinition] = ()
     tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
     reasoning: Reasoning | None = None
     response_format: Literal["text", "json"] | JsonSchema | None = None
     cache: bool = True
     # For the manager keyed by provider; for a provider its own, merged into the body deeply, last.
-    provider_options: dict[str, Any] = {}
+    provider_options: Mapping[str, Any] = NO_OPTIONS
     trace: CallTrace | None = None
 
 

@@ -48,14 +48,14 @@ def request(params: ai.CompletionParams) -> tuple[ChatRequest | CompletionReques
     wanted.top_p = params.top_p
     wanted.stop = params.stop
     wanted.seed = params.seed
-    wanted.tools = [
-        ToolDefinition(tool.name, tool.parameters, tool.description) for tool in params.tools or ()
-    ]
+    if params.tools:
+        wanted.tools = [ToolDefinition(t.name, t.parameters, t.description) for t in params.tools]
     wanted.tool_choice = _tool_choice(params.tool_choice)
     wanted.reasoning = _reasoning(params.reasoning)
     wanted.response_format = _response_format(params.response_format)
     wanted.cache = params.cache
-    wanted.provider_options = params.provider_options or {}
+    if params.provider_options:
+        wanted.provider_options = params.provider_options
     target = Target(
         provider=params.provider,
         model=params.model,

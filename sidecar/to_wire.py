@@ -206,7 +206,7 @@ def lm_request(message_id: str, request: ChatRequest) -> ai.LmRequestParams:
     """Return the params of `ai/lm/request`; a system prompt becomes the first message."""
     messages: list[ai.Message] = [ai.SystemMessage(request.system)] if request.system else []
     messages += [_message(message) for message in request.messages]
-    tools = [] if request.tool_choice == "none" else request.tools
+    tools = () if request.tool_choice == "none" else request.tools
     return ai.LmRequestParams(
         id=message_id,
         messages=messages,

@@ -152,7 +152,7 @@ def _add_tools(body: Body, request: ChatRequest) -> None:
     An older model answers after a schema by calling a tool of ours. Beside the request's own tools
     it may call either; where the request says that one of its own is to be called, ours is away.
     """
-    tools = [] if request.tool_choice == "none" else request.tools
+    tools = () if request.tool_choice == "none" else request.tools
     specs = [_spec(tool.name, tool.description, tool.parameters) for tool in tools]
     choice = _choice(request) if specs else None
     wanted = request.response_format

@@ -42,6 +42,9 @@ class Directory(NamedTuple):
     load: Load
 
 
+_NAMES_KEPT = 256
+
+
 class _Route(NamedTuple):
     pattern: str
     pool: Pool
@@ -53,6 +56,7 @@ class Router:
     def __init__(self, config: ProvidersConfig, directory: Directory) -> None:
         self._config = config
         self._ask = directory
+        self._single: dict[tuple[str, str], list[Candidate]] = {}
         by_priority = sorted(config.routes, key=lambda route: -route.priority)  # stable: as listed
         self._routes = [_Route(r.pattern, self._pool(r)) for r in by_priority if r.providers]
 
@@ -68,9 +72,10 @@ class Router:
 
     def candidates(self, target: Target) -> list[Candidate]:
         """Return where to ask, in order; never empty. Raises `NotConfigured` if nothing is."""
-        chain = self._primary(target)
+        first = self._primary(target)
         if target.provider is not None and not target.fallback:
-            return chain  # nobody else, and of one there are no two
+            return first  # nobody else, and of one there are no two
+        chain = [*first]
         if target.fallback is not None:
             if not target.fallback:
                 del chain[1:]  # an empty list says: nobody else, a pool's other members neither
@@ -137,10 +142,10 @@ class Router:
             prefix = target.provider + "/"
             if model.startswith(prefix) and not self._ask.has_model(target.provider, model):
                 model = model.removeprefix(prefix)
-            return [Candidate(target.provider, model)]
+            return self._alone(target.provider, model)
         provider, slash, rest = model.partition("/")
         if slash and self._ask.is_known(provider):
-            return [Candidate(provider, rest)]
+            return self._alone(provider, rest)
         default = self.default()
         if not model:
             return [default]
@@ -149,6 +154,16 @@ class Router:
             members = route.pool.order(self._ask.load)
             return [Candidate(m.provider, m.model or model) for m in members]
         return [Candidate(self._provider_of(model, default.provider), model)]
+
+    def _alone(self, provider: str, model: str) -> list[Candidate]:
+        """Return the candidate alone: one list for all such requests, not to be changed."""
+        key = (provider, model)
+        found = self._single.get(key)
+        if found is None:
+            if len(self._single) >= _NAMES_KEPT:
+                self._single.clear()
+            found = self._single[key] = [Candidate(provider, model)]
+        return found
 
     def _provider_of(self, model: str, default: str) -> str:
         if self._ask.has_model(default, model):
