@@ -21,6 +21,7 @@ import msgspec
 
 from benchmarks.memory import MB, SETTLE, certificates
 from benchmarks.processes import KINDS, LoadServer, Side, every_kind, model_for
+from providers.ledger.place import PATH_VARIABLE
 
 SHOWN = 0.1
 """MB from which on an import has a line of its own."""
@@ -76,14 +77,17 @@ def look(
     steps: Iterable[tuple[str, Callable[[Side], object]]] = (),
     *,
     options: object = None,
+    environment: Sequence[str] = (),
 ) -> Seen:
     """Run a module under the probe, take the steps, and return what was seen.
 
-    Raises RuntimeError if the probe does not report.
+    `environment` is more variables, as env(1) takes them. Raises RuntimeError if the probe does
+    not report.
     """
     with tempfile.TemporaryDirectory(prefix="bench-memory-") as folder:
         report = Path(folder, "report")
-        command = [sys.executable, "-m", "benchmarks.memory_probe", str(report), *module]
+        command = ["env", *environment, sys.executable, "-m", "benchmarks.memory_probe"]
+        command += [str(report), *module]
         with Side(name, command, options=options) as side:
             stages = [_stage("`initialize` answered, the rest of it loaded", side)]
             for what, step in steps:
@@ -163,6 +167,12 @@ def by_import(sides: Sequence[Seen], *, least: float) -> list[list[str]]:
     return [[name, *(mb(one[name]) if name in one else "" for one in own)] for name in ranked]
 
 
+def without(whole: Seen, parts: Sequence[Seen]) -> list[list[str]]:
+    """Return a line for each run in which something was left out: how much less it held."""
+    held = whole.stages[-1].resident
+    return [[part.name, mb(held - part.stages[-1].resident)] for part in parts]
+
+
 def mb(size: int) -> str:
     return f"{size / MB:.2f}"
 
@@ -214,14 +224,20 @@ def main() -> int:
     streams = [("the first stream", stream(KINDS[0])), ("nine kinds more", stream(*KINDS[1:]))]
     with tempfile.TemporaryDirectory(prefix="bench-tls-") as folder:
         ca, certificate, key = certificates(Path(folder))
-        with LoadServer(tls=(certificate, key)) as server:
+        with LoadServer(tls=(certificate, key)) as server, LoadServer() as plain:
             options = every_kind(f"https://localhost:{server.port}", ca=str(ca))
             sides = [
                 look("bare pygls", ["benchmarks.peers.bare_pygls"], [settled]),
                 look("`ai/*` alone", ["sidecar"], streams, options=options),
                 look("and standard LSP", ["sidecar"], [settled, *streams], options=options),
             ]
-    print(tell(sides, least=least))
+            http, no_ledger = every_kind(f"http://127.0.0.1:{plain.port}"), [f"{PATH_VARIABLE}=off"]
+            parts = [
+                look("TLS", ["sidecar"], streams, options=http),
+                look("the ledger", ["sidecar"], streams, options=options, environment=no_ledger),
+            ]
+    print(tell(sides, least=least), end="\n\n")
+    print(table(["MB less with `ai/*` alone without", ""], without(sides[1], parts)))
     return 0
 
 

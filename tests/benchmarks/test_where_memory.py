@@ -78,6 +78,12 @@ Rss:                   0 kB
 """
 
 
+def test_what_is_left_out_is_told_by_what_is_less() -> None:
+    less = seen([])
+    less.name, less.stages[-1].resident = "TLS", 31_500_000
+    assert where_memory.without(seen([]), [less]) == [["TLS", "2.50"]]
+
+
 def test_mappings_are_added_up_by_kind() -> None:
     assert where_memory.mapped(SMAPS) == {
         "files, mostly shared": 4096,
