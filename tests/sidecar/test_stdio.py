@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.outbox import Outbox
-from sidecar.stdio import PipeStdio, Stdio, ThreadStdio, open_stdio
+from sidecar.stdio import SLICE, PipeStdio, Stdio, ThreadStdio, open_stdio
 
 pytestmark = pytest.mark.asyncio
 
@@ -118,6 +118,29 @@ async def test_a_reader_that_goes_away_is_noticed_while_writing(
     await wait(heard.lost)
     ends.close(ends.their_out)
     await wait(heard.ended)
+    stdio.close()
+
+
+async def test_a_burst_is_taken_in_slices_and_a_large_message_is_not(ends: Ends) -> None:
+    """Small messages leave turns to others; of one that is known to be large, more is read."""
+    sizes: list[int] = []
+    lacking = 0
+
+    def on_data(data: bytes) -> int:
+        sizes.append(len(data))
+        return lacking
+
+    stdio = PipeStdio(ends.our_in, ends.our_out)
+    stdio.start(on_data, lambda: None, lambda: None)
+    for lacking in (0, 1_000_000):
+        sizes.clear()
+        os.write(ends.their_out, b"x" * 65536)
+        turns = 0
+        while sum(sizes) < 65536:
+            await asyncio.sleep(0)
+            turns += 1
+            assert turns < 1000
+        assert (max(sizes) == SLICE and turns >= 16) if not lacking else max(sizes) > 3 * SLICE
     stdio.close()
 
 
