@@ -15,6 +15,7 @@ from providers.auth.redact import Redactor
 from providers.errors import ConnectFailed, NotConfigured
 from providers.settings import HttpSettings
 from tests.auth.cloud_services import Home, Service, service
+from tests.http.old_authority import old_authority
 
 
 @pytest.fixture
@@ -86,6 +87,19 @@ async def test_a_persons_login(home: Home, google: Service, authority: trustme.C
     assert google.calls[0].form["refresh_token"] == "1//refresh-token-of-a-person"
     assert found.describe() == "Application Default Credentials"
     assert "persons-token" not in Redactor().mask("it is ya29.persons-token") + repr(grant)
+
+
+@pytest.mark.asyncio
+async def test_an_authority_older_than_the_rules(home: Home) -> None:
+    """What is good enough for the requests is so for their token, on Python 3.13, too."""
+    bundle, context = old_authority(home.path, "oauth2.googleapis.com")
+    home.google_login()
+    with service(context) as google:
+        google.answer(token("ya29.persons-token"))
+        http = HttpSettings(proxy=google.url, ca_bundle=bundle)
+        environ = home.environ | {"GOOGLE_CLOUD_PROJECT": "p"}
+        found = GoogleCredentials(environ=environ, http=http, provider="vertex")
+        assert (await found.get()).token == "ya29.persons-token"
 
 
 @pytest.mark.asyncio

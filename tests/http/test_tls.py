@@ -15,6 +15,7 @@ from providers.errors import ConnectFailed, Disconnected, NotConfigured
 from providers.http.client import HttpClient, HttpRequest
 from providers.http.tls import BadBundle, shared_context, start_tls
 from tests.http.conftest import MakeClient, Serve
+from tests.http.old_authority import old_authority
 from tests.http.server import (
     CLOSE,
     CUT,
@@ -71,6 +72,15 @@ async def test_private_ca_names_and_reuse(
     assert [c.server_name for c in server.connections] == ["localhost", None]
     assert client.connections(at(server, "localhost").url) == (1, 1)
     assert server.requests[0].headers["host"] == f"localhost:{server.port}"
+
+
+async def test_an_authority_older_than_the_rules(
+    make_client: MakeClient, serve: Serve, tmp_path: Path
+) -> None:
+    """On Python 3.13, too, where a default context would be strict."""
+    bundle, context = old_authority(tmp_path, "localhost")
+    server = await serve(chunked(b"ab"), context=context)
+    assert await fetch(make_client(ca_bundle=bundle), at(server, "localhost")) == b"ab"
 
 
 @pytest.fixture
