@@ -48,7 +48,8 @@ def get_uv() -> str:
     home = ROOT / ".venv-uv"
     uv = programs_of(home) / ("uv.exe" if WINDOWS else "uv")
     mark = home / ".uv-version"
-    if not (uv.exists() and mark.is_file() and mark.read_text("utf-8") == UV_VERSION):
+    there = uv.exists() and Path(pip_of(home)[0]).exists()
+    if not (there and mark.is_file() and mark.read_text("utf-8") == UV_VERSION):
         tell("installing uv …")
         if home.exists():
             shutil.rmtree(home)
@@ -65,7 +66,9 @@ def install_with_uv(uv: str, environment: Path, wanted: list[str]) -> None:
     settings = {**os.environ, **index_of_pip()}
     settings.pop("VIRTUAL_ENV", None)
     if not python.exists():
-        run([uv, "venv", "--quiet", "--python", sys.executable, str(environment)], settings)
+        # Of a Python that has gone since, as with a new release of the system.
+        again = ["--clear"] if (environment / "pyvenv.cfg").exists() else []
+        run([uv, "venv", "--quiet", *again, "--python", sys.executable, str(environment)], settings)
     if python.with_name(f"ai-sidecar{python.suffix}").exists():
         tell("installing what is missing; what is there is kept …")
     else:

@@ -74,6 +74,31 @@ def test_what_is_installed_is_not_installed_again(
     assert bool(done) == works
 
 
+def test_environments_whose_python_has_gone_are_made_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As after the system's next release: what is left are links to nothing."""
+    monkeypatch.undo()
+    ran: list[list[str]] = []
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setattr(bootstrap, "run", lambda command, settings=None: ran.append(command))
+    for name in (".venv", ".venv-uv"):
+        python = Path(bootstrap.pip_of(tmp_path / name)[0])
+        python.parent.mkdir(parents=True)
+        python.with_name("uv.exe" if bootstrap.WINDOWS else "uv").touch()
+        (tmp_path / name / "pyvenv.cfg").touch()
+        if not bootstrap.WINDOWS:
+            python.symlink_to(tmp_path / "gone")
+    (tmp_path / ".venv-uv" / ".uv-version").write_text(bootstrap.UV_VERSION)
+    monkeypatch.setattr(bootstrap, "index_of_pip", dict)
+    with pytest.raises(FileNotFoundError):  # the mark's folder, which `run` was to make
+        bootstrap.get_uv()
+    assert ran[0][1:3] == ["-m", "venv"]
+    ran.clear()
+    bootstrap.install_with_uv("uv", tmp_path / ".venv", bootstrap.TRY)
+    assert ran[0][:4] == ["uv", "venv", "--quiet", "--clear"]
+
+
 def test_a_failed_step_ends_with_a_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
