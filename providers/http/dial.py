@@ -41,7 +41,12 @@ async def _resolve(host: str, port: int) -> list[Address]:
         if "%" not in host:  # a scope's number is the resolver's to find
             return [(socket.AF_INET6, (host, port, 0, 0))]
     loop = asyncio.get_running_loop()
-    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    infos = await loop.getaddrinfo(
+        host.encode("ascii"),  # a string would go through Python's IDNA, whose tables are 0.2 MB
+        port,
+        type=socket.SOCK_STREAM,
+        proto=socket.IPPROTO_TCP,
+    )
     found: list[Address] = [(family, address) for family, _, _, _, address in infos]
     # The families in turn, beginning with the one that the system prefers (RFC 8305, 4).
     first = [a for a in found if a[0] == found[0][0]]

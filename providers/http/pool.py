@@ -15,6 +15,7 @@ from providers.http.connection import Connection
 from providers.http.descriptors import Descriptors, none_left, pause
 from providers.http.dial import dial
 from providers.http.liveness import SLEEP_SECONDS, slept
+from providers.http.tls import start_tls
 
 WARM_CONNECT_SECONDS = 10.0
 CLOSED = "the client has been closed"
@@ -167,12 +168,10 @@ class Origin:
     async def _open(self, connection: Connection, server_name: str | None) -> None:
         context = self._context() if self._context is not None else None
         sock = await dial(self._host, self._port)
-        await self._loop.create_connection(
-            lambda: connection,
-            sock=sock,
-            ssl=context,
-            server_hostname=(server_name or self._host) if context is not None else None,
-        )
+        if context is None:
+            await self._loop.create_connection(lambda: connection, sock=sock)
+        else:
+            await start_tls(connection, sock, context, server_name or self._host)
 
     # --- what connections report ----------------------------------------------------------
 

@@ -76,7 +76,8 @@ async def start_tls(
     loop = asyncio.get_running_loop()
     done: asyncio.Future[object] = loop.create_future()
     # Bytes are taken as they are; a string goes through Python's IDNA, whose tables are 0.2 MB.
-    name: Any = server_name.encode("ascii")
+    # truststore's context is not Python's own, and wants a string.
+    name: Any = server_name.encode("ascii") if type(context) is ssl.SSLContext else server_name
     tls = _OneRecord(loop, protocol, context, done, server_side=False, server_hostname=name)
     transport, _ = await loop.create_connection(lambda: tls, sock=sock)
     try:

@@ -187,8 +187,8 @@ class _Play:
         loop: Any = asyncio.get_running_loop()
         former = loop.getaddrinfo
 
-        async def unknown(host: str, *rest: Any, **more: Any) -> Any:
-            if host != UNKNOWN_HOST:
+        async def unknown(host: bytes | str, *rest: Any, **more: Any) -> Any:
+            if host not in (UNKNOWN_HOST, UNKNOWN_HOST.encode()):
                 return await former(host, *rest, **more)
             self._name_asked.set()
             if self._column == "cancelled":

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -281,6 +282,25 @@ async def test_one_context_for_the_process(bundle: str) -> None:
     assert shared_context(None).check_hostname
     with pytest.raises(BadBundle):
         shared_context("/nonexistent/ca.pem")
+
+
+async def test_a_connection_has_room_for_one_record(
+    make_client: MakeClient, serve: Serve, context: ssl.SSLContext, bundle: str
+) -> None:
+    """asyncio's 256 kB would be the most of a stream. The server's ends are here, too, and have
+    them."""
+    client, more = make_client(ca_bundle=bundle), 6
+    server = await serve([head(), chunk(b"a"), Gate(), END], context=context)
+    responses = [await client.send(at(server, "localhost"))]
+    tracemalloc.start()
+    try:
+        responses += [await client.send(at(server, "localhost")) for _ in range(more)]
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    for response in responses:
+        response.close()
+    assert 256 * 1024 < kept / more < 350 * 1024
 
 
 async def test_a_record_of_any_size_arrives_whole(
