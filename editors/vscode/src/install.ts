@@ -10,7 +10,8 @@ import * as vscode from 'vscode';
 import { isProgram, programIn } from './program.ts';
 import { withModel } from './text.ts';
 
-const CANDIDATES = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python', 'py'];
+const NEWEST_FIRST = ['python3.15', 'python3.14', 'python3.13', 'python3.12', 'python3.11'];
+const CANDIDATES = ['python3', ...NEWEST_FIRST, 'python', 'py'];
 const CHECK = 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))';
 const MINUTES = 60_000;
 

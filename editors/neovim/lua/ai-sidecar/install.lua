@@ -92,7 +92,7 @@ end
 function M.python(done)
   local own = config.get().install.python
   local names = own and { own }
-    or { "python3", "python", "python3.14", "python3.13", "python3.12", "python3.11" }
+    or { "python3", "python", "python3.15", "python3.14", "python3.13", "python3.12", "python3.11" }
   local function try(index)
     local name = names[index]
     if not name then
