@@ -12,6 +12,7 @@ import errno
 import logging
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -111,10 +112,11 @@ class KeptLists:
         held, now = self._read.get(name), self._clock()
         if held is not None and now - held.looked_at < LOOK_AGAIN:
             return held.models
-        path = self._locate() / name
-        stamp = _stamp(path)
+        path = _path(self._locate, name)
+        stamp = _stamp(path) if path is not None else None
         if held is None or (stamp is not None and stamp != held.stamp):
-            held = self._read[name] = _Read(now, stamp, _load(path, provider) if stamp else {})
+            models = {} if path is None or stamp is None else _load(path, provider)
+            held = self._read[name] = _Read(now, stamp, models)
         held.looked_at = now
         return held.models
 
@@ -129,9 +131,11 @@ class KeptLists:
             for m in listed
         ]
         name = self._file_of(kind, provider)
-        path = self._locate() / name
+        path = _path(self._locate, name)
         stamp = None
         try:
+            if path is None:
+                raise OSError(errno.ENOENT, "there is no home for it")
             _write(path, msgspec.json.encode(_List(_FORMAT, asked_at, entries)))
             stamp = _stamp(path)
         except OSError as error:
@@ -154,10 +158,21 @@ class KeptLists:
         return name
 
 
+def _path(locate: Callable[[], Path], name: str) -> Path | None:
+    """Return where a file is, None for a user without a home."""
+    try:
+        return locate() / name
+    except RuntimeError:
+        return None
+
+
 def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes with a file; None if it is none: to open a pipe could wait for ever."""
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
         return None
     return found.st_mtime_ns, found.st_size
 
@@ -172,7 +187,7 @@ def _load(path: Path, provider: str) -> dict[str, Model]:
         if msgspec.json.decode(data, type=_Head).format != _FORMAT:
             return {}
         kept = msgspec.json.decode(data, type=_List)
-    except (OSError, ValueError) as error:  # msgspec's own are ValueErrors
+    except (OSError, ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
         logger.warning(
             "the kept list of models of %s is passed over: %s: %s", provider, path, error
         )

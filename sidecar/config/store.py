@@ -6,6 +6,7 @@ configuration is first asked for. A layer that is wrong costs what is wrong in i
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
@@ -47,9 +48,13 @@ class ConfigStore:
 
     @property
     def user_file(self) -> Path:
-        """Where the user file is, or would be."""
+        """Where the user file is, or would be; of a user without a home, an empty one."""
         if self._path is None:
-            self._path = user_file_path(self._environ)
+            try:
+                self._path = user_file_path(self._environ)
+            except RuntimeError as error:
+                logger.warning("there is no user file: %s", error)
+                self._path = Path(os.devnull)
         return self._path
 
     @property

@@ -1,6 +1,7 @@
 """The services' own lists of models: kept on disk, for every process, and never in the way."""
 
 import logging
+import os
 import stat
 import subprocess
 import sys
@@ -144,6 +145,7 @@ def test_another_key_or_default_model_is_the_same_place(opened: Any) -> None:
         (b'{"format":1,"askedAt":1,"models":[{"id":7}]}', True),
         (b"\xff\xfe\x00", True),
         (b"[]", True),
+        (b'{"format":1,"askedAt":1,"models":[],"x":' + b"[" * 50_000, True),
         (b'{"format":2,"all":"else"}', False),  # of a later version, which may share the folder
     ],
 )
@@ -171,6 +173,26 @@ def test_a_folder_that_cannot_be_written(
     catalog.keep("openai", "openai", [live("gpt-99")])
     assert "cannot be kept" in caplog.text
     assert shown(catalog, "gpt-99") is not None  # for this process
+
+
+def test_a_user_without_a_home(caplog: pytest.LogCaptureFixture) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("no home")
+
+    catalog = Catalog({}, KeptLists(nowhere, WHERE, clock=Clock(), wall=lambda: NOON))
+    assert not catalog.has("openai", "gpt-99", "openai")
+    catalog.keep("openai", "openai", [live("gpt-99")])
+    assert "cannot be kept" in caplog.text
+    assert catalog.has("openai", "gpt-99", "openai")  # for this process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_a_pipe_in_the_place_of_a_list_is_not_waited_for(opened: Any, folder: Path) -> None:
+    opened()[0].keep("openai", "openai", [live("gpt-99")])
+    (file,) = folder.iterdir()
+    file.unlink()
+    os.mkfifo(file)
+    assert shown(opened()[0], "gpt-99") is None
 
 
 def test_a_list_that_would_not_be_read_again_is_not_written(

@@ -35,6 +35,16 @@ def test_layers_in_their_order(file: Path):
     assert store.config.default == "openai"
 
 
+def test_a_user_without_a_home_has_no_file(monkeypatch: pytest.MonkeyPatch):
+    def nowhere(environ: object) -> Path:
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr("sidecar.config.store.user_file_path", nowhere)
+    store = ConfigStore({})
+    store.set_initialization_options({"default": "groq"})
+    assert store.config.default == "groq" and store.problems == []
+
+
 def test_no_file_is_no_problem(file: Path):
     store = ConfigStore({}, file)
     assert store.config == ConfigStore({}, file).config
