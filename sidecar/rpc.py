@@ -236,11 +236,11 @@ class Connection:
             return
         call.open = False
         self._calls.remove(call)
-        if isinstance(answer, RpcError):
-            answer.id = call.id
-            body = error_body(answer)
-        else:
-            body = b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode(call.id), encode(answer))
+        try:
+            body = _body(call.id, answer)
+        except Exception as error:  # a result that cannot be written is a bug, and answered so
+            logger.exception("%s gave no answer", call.method)
+            body = _body(call.id, rpc_error(error))
         self._send(body)
         logger.debug("%s %r is answered", call.method, call.id)
         trace(logger, "→", body)
@@ -315,13 +315,7 @@ class Connection:
             return
         if waiting > 1:
             self._lsp_pending[message_id] = waiting - 1
-        if isinstance(answer, RpcError):
-            answer.id = message_id
-            self._send(error_body(answer))
-        else:
-            self._send(
-                b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode(message_id), encode(answer))
-            )
+        self._send(_body(message_id, answer))
 
     def _shutdown(self, message_id: Id) -> None:
         self._shut_down = True
@@ -400,6 +394,14 @@ class _NoLsp:
 
     def response(self, message_id: Id, result: object, error: object) -> None:
         pass
+
+
+def _body(message_id: Id, answer: object) -> bytes:
+    """Return the response: of an `RpcError`, or of a result. Raises if it is not plain data."""
+    if isinstance(answer, RpcError):
+        answer.id = message_id
+        return error_body(answer)
+    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (encode(message_id), encode(answer))
 
 
 def _cancelled() -> RpcError:

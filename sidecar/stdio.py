@@ -61,7 +61,7 @@ class PipeStdio:
         self._blocking = {fd: os.get_blocking(fd) for fd in (fd_in, fd_out)}
         self._rest: memoryview | None = None
         self._done: Callable[[], None] | None = None
-        self._ended = False
+        self._ended = self._paused = False
         self._size = SLICE
 
     def start(self, on_data: OnData, on_end: OnEnd, on_lost: OnEnd) -> None:
@@ -86,7 +86,7 @@ class PipeStdio:
                 return
             lacking = self._on_data(data)
             self._size = min(max(SLICE, lacking), READ_SIZE)
-            if not lacking:
+            if not lacking or self._paused:
                 return
 
     def write(self, data: bytes, done: Callable[[], None]) -> bool:
@@ -127,10 +127,12 @@ class PipeStdio:
 
     def pause_reading(self) -> None:
         """Leave further input where it is."""
+        self._paused = True
         self._loop.remove_reader(self._in)
 
     def resume_reading(self) -> None:
         """Read again."""
+        self._paused = False
         if not self._ended:
             self._loop.add_reader(self._in, self._readable)
 

@@ -349,6 +349,20 @@ async def test_a_bug_is_logged_whole_and_answered_short(
 
 
 @pytest.mark.asyncio
+async def test_a_result_that_cannot_be_written_is_answered_as_the_bug_that_it_is(
+    tmp_path: Path, script: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def handle(*_: Any) -> Any:
+        return {"text": object()}
+
+    async with Editor(tmp_path) as editor:
+        monkeypatch.setattr(editor.connection, "_handlers", {"ai/complete": handle})
+        error = await editor.fail("ai/complete", {"prompt": "Hi"})
+    assert error["code"] == -32603
+    assert "ai/complete gave no answer" in caplog.text
+
+
+@pytest.mark.asyncio
 async def test_half_a_surrogate_never_fails_a_request(tmp_path: Path, script: Any) -> None:
     heard: list[str] = []
 

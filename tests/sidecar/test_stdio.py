@@ -166,6 +166,28 @@ async def test_reading_can_be_held_up(variant: Variant, ends: Ends) -> None:
     stdio.close()
 
 
+async def test_who_holds_up_reading_while_it_is_told_is_told_nothing_more(ends: Ends) -> None:
+    """A message that is not whole is read on at once, but not past its listener's stop."""
+    told: list[int] = []
+
+    def on_data(data: bytes) -> int:
+        told.append(len(data))
+        stdio.pause_reading()
+        return 1_000_000
+
+    stdio = PipeStdio(ends.our_in, ends.our_out)
+    stdio.start(on_data, lambda: None, lambda: None)
+    os.write(ends.their_out, b"x" * 3 * SLICE)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert told == [SLICE]
+    stdio.resume_reading()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert told == [SLICE, 2 * SLICE]
+    stdio.close()
+
+
 async def test_descriptors_are_left_as_they_were_found(ends: Ends) -> None:
     os.set_blocking(ends.our_out, False)
     stdio = PipeStdio(ends.our_in, ends.our_out)
