@@ -157,7 +157,7 @@ async def test_the_end_of_input_within_a_frame_is_the_end(half: bytes, tmp_path:
         (b"[" * 100_000, {-32600, -32700}),
         (
             b'{"jsonrpc":"2.0","id":1,"method":"x","params":%b}' % (b"[" * 10**5 + b"]" * 10**5),
-            {-32600},
+            {-32600, -32602},  # how deep is too deep, the interpreter says
         ),
         (b'{"a":' * 100_000, {-32600, -32700}),
         (b'{"jsonrpc":"2.0","id":1,"method":"%b"}' % (b"x" * MB), {-32601}),
@@ -197,8 +197,8 @@ async def test_a_frame_at_the_limit_is_read_and_those_over_it_are_not_kept(
 async def test_the_first_message_may_be_anything(tmp_path: Path) -> None:
     async with Sidecar(tmp_path, options=None) as sidecar:
         sidecar.write(b"garbage\r\n\r\n" + frame(b"[") + frame(b"[]") + frame(b"[" * 100_000))
-        for code in (-32700, -32600, -32600):
-            assert (await sidecar.read())["error"]["code"] == code
+        for codes in ({-32700}, {-32600}, {-32600, -32700}):
+            assert (await sidecar.read())["error"]["code"] in codes
         for params in (None, [], 5, "x", {"capabilities": 5}, {"capabilities": []}):
             sidecar.send({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params})
             answer = await sidecar.answer(1)

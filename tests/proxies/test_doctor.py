@@ -155,7 +155,7 @@ def test_a_key_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_key_command_that_fails(tmp_path: Path) -> None:
     config = '[providers.openai]\napiKey = { command = ["sh", "-c", "echo locked >&2; exit 3"] }\n'
-    broken(tmp_path, r"openai: .*command for the key.*exit status 3: locked", config)
+    broken(tmp_path, r"openai: .*command sh.*exit status 3: locked", config)
 
 
 def test_files_that_others_can_read(tmp_path: Path, up: Service) -> None:
