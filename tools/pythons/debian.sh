@@ -4,6 +4,10 @@
 # privileges are needed: apt has folders of its own, where it checks signatures and hashes as ever.
 #
 #     tools/pythons/debian.sh [VERSION [SUITE]]      writes the interpreter's path to stdout
+#
+# It has no ensurepip. Once tools/bootstrap.py has fetched uv, that makes the environment:
+#
+#     UV_PROJECT_ENVIRONMENT=.editors/pythons/3.14/venv "$(tools/pythons/debian.sh)" tools/check.py
 
 set -euo pipefail
 cd "$(dirname "$0")/../.."
