@@ -10,7 +10,7 @@ import ssl
 from collections import OrderedDict
 from collections.abc import Callable
 
-from providers.http import faults
+from providers.http import faults, heap
 from providers.http.connection import Connection
 from providers.http.descriptors import Descriptors, none_left, pause
 from providers.http.dial import dial
@@ -19,6 +19,11 @@ from providers.http.tls import start_tls
 
 WARM_CONNECT_SECONDS = 10.0
 CLOSED = "the client has been closed"
+
+CROWD = 100
+"""Idle connections closed after which it is worth to look for free memory."""
+SETTLED_SECONDS = 1.0
+"""asyncio closes an aborted connection in the next turns of the loop."""
 
 
 class Origin:
@@ -50,6 +55,7 @@ class Origin:
         self._may_rewarm = False
         self._rewarming: asyncio.Task[None] | None = None
         self._closed = False
+        self._swept = 0  # since memory was last given back
         self.opened = 0
         self.reused = 0
 
@@ -211,11 +217,11 @@ class Origin:
         if self._descriptors.wanted:
             self._descriptors.hand_over(self, connection)
             return
-        connection.idle_since = self._loop.time()
+        connection.idle_since = now = self._loop.time()
         connection.slept_before = slept()
         self._idle[connection] = None
-        if self._sweeper is None:
-            self._sweeper = self._loop.call_later(self._bound, self._sweep)
+        if self._sweeper is None or now + self._idle_seconds < self._sweeper.when():
+            self._sweep_at(now + self._idle_seconds)
 
     def lost(self, connection: Connection) -> None:
         was_idle = connection in self._idle
@@ -241,16 +247,26 @@ class Origin:
     def _bound(self) -> float:
         return max(self._idle_seconds, self._warm_seconds)
 
+    def _sweep_at(self, due: float) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self._sweeper = self._loop.call_at(due, self._sweep)
+
     def _sweep(self) -> None:
+        """Close what has been idle for too long; to be kept warm is for the newest one alone."""
         self._sweeper = None
         now = self._loop.time()
         while self._idle:
             oldest = next(iter(self._idle))
-            due = oldest.idle_since + self._bound
+            due = oldest.idle_since + (self._bound if len(self._idle) == 1 else self._idle_seconds)
             if due > now:
-                self._sweeper = self._loop.call_at(due, self._sweep)
-                return
+                self._sweep_at(due)
+                break
             oldest.abort()
+            self._swept += 1
+        if self._swept >= CROWD and len(self._all) * 2 < self._swept:
+            self._swept = 0
+            self._loop.call_later(SETTLED_SECONDS, heap.give_back)
 
     def give_up_idle(self) -> bool:
         """Close the connection that has been idle longest. Returns whether there was one."""

@@ -6,9 +6,11 @@ import time
 import pytest
 
 from providers.errors import ConnectFailed, Disconnected, TimedOut
+from providers.http import heap, pool
 from providers.http.address import parse
 from providers.http.client import HttpClient, HttpRequest, HttpResponse
 from providers.http.connection import Connection
+from providers.http.pool import CROWD
 from tests.http.conftest import MakeClient, Serve
 from tests.http.server import (
     CLOSE,
@@ -144,6 +146,52 @@ async def test_idle_connections_are_closed_in_time(make_client: MakeClient, serv
     assert 0.06 < closed - used < 0.5
     assert in_use(client, server) == (0, 0, 0)
     assert client.connections(server.url) == (1, 1)
+
+
+async def several_at_once(client: HttpClient, server: RawServer, gate: Gate, count: int) -> None:
+    """Have `count` connections, all idle afterwards."""
+    tasks = [asyncio.create_task(fetch(client, server)) for _ in range(count)]
+    while len(server.requests) < count:
+        await asyncio.sleep(0)
+    gate.open()
+    await asyncio.gather(*tasks)
+
+
+async def test_kept_warm_is_the_newest_connection_and_no_other(
+    make_client: MakeClient, serve: Serve
+) -> None:
+    client, gate = make_client(idle_seconds=0.08), Gate()
+    server = await serve([plain(b"x")], [gate, plain(b"x")])
+    client.keep_warm(server.url, 60.0)
+    await fetch(client, server)
+    await asyncio.sleep(0.2)
+    assert in_use(client, server) == (1, 1, 0)
+    server.requests.clear()
+    await several_at_once(client, server, gate, 5)
+    async with asyncio.timeout(5):
+        while in_use(client, server)[0] > 1:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    assert in_use(client, server) == (1, 1, 0)
+    await fetch(client, server)
+    assert client.connections(server.url) == (5, 2)
+
+
+async def test_when_a_crowd_of_connections_has_gone_free_memory_is_given_back(
+    make_client: MakeClient, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[bool] = []
+    monkeypatch.setattr(heap, "give_back", lambda: given.append(True))
+    monkeypatch.setattr(pool, "SETTLED_SECONDS", 0.0)
+    for count, expected in ((CROWD - 1, 0), (CROWD, 1)):
+        client, gate = make_client(idle_seconds=0.05), Gate()
+        server = await serve([gate, plain(b"x")])
+        await several_at_once(client, server, gate, count)
+        async with asyncio.timeout(5):
+            while in_use(client, server)[0]:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.02)
+        assert len(given) == expected
 
 
 async def test_bound_and_fair_queue(make_client: MakeClient, serve: Serve) -> None:
