@@ -86,6 +86,7 @@ def _ascii(host: str) -> str:
     """Return a host as it is looked up. Raises `ValueError`."""
     if ":" in host:
         ipaddress.IPv6Address(host.partition("%")[0])
+        host.encode("ascii")  # a scope's name
         return host
     if not host.isascii():
         import idna  # for those few only: its tables take a megabyte

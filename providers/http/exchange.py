@@ -6,6 +6,7 @@ neither HTTP syntax nor sockets.
 """
 
 import asyncio
+import threading
 from contextvars import Context
 from typing import Literal, NamedTuple, Protocol
 
@@ -27,8 +28,17 @@ LATE = 0.25
 loop looks at its sockets once more then, because what came meanwhile has not been read yet."""
 
 
-_EMPTY = Context()
-"""What a timer runs in: asyncio would make a copy of the request's for each."""
+class _Contexts(threading.local):
+    """What timers run in: asyncio would make a copy of the request's context for each.
+
+    One for each thread, as a context is entered once at a time, and a thread has one loop.
+    """
+
+    def __init__(self) -> None:
+        self.empty = Context()
+
+
+_CONTEXTS = _Contexts()
 
 
 class Bounds(NamedTuple):
@@ -253,7 +263,7 @@ class Exchange:
         if self._timer is not None:
             self._timer.cancel()
         self._armed_at = due
-        self._timer = self._loop.call_at(due, self._on_timer, context=_EMPTY)
+        self._timer = self._loop.call_at(due, self._on_timer, context=_CONTEXTS.empty)
 
     def _on_timer(self) -> None:
         self._timer = None

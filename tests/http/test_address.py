@@ -76,6 +76,7 @@ def test_what_services_use(url: str) -> None:
         "https://h/\0",
         "https://" + "a" * 70_000,
         "https://h\u2025/",
+        "https://[fe80::1%eth\u00fc]/",
     ],
 )
 def test_what_is_no_address(url: str) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from providers.errors import TimedOut
 from providers.http.client import HttpRequest
+from providers.http.exchange import Bounds, Exchange
 from tests.http.conftest import MakeClient, Serve
 from tests.http.server import END, Gate, RawServer, Recorded, Script, chunk, head, plain
 
@@ -194,3 +196,38 @@ async def test_timers_do_not_grow_with_chunks(
         pass
     # One for connecting, one for the request, one for the idle connection.
     assert armed <= 4
+
+
+class Holding:
+    """A connection whose closing takes as long as `let_go` says."""
+
+    def __init__(self, let_go: threading.Event | None = None) -> None:
+        self.let_go = let_go
+        self.closing = threading.Event()
+
+    def abort(self) -> None:
+        self.closing.set()
+        if self.let_go is not None:
+            assert self.let_go.wait(5)
+
+    def resume_body(self) -> None: ...
+
+
+async def test_two_loops_of_one_process_do_not_wait_for_each_other() -> None:
+    async def silent(channel: Holding) -> bool:
+        loop = asyncio.get_running_loop()
+        exchange = Exchange(loop, Bounds(None, None, None, 0.01, None, None), None, head_only=False)
+        exchange.start(channel, "firstByte")
+        done, _ = await asyncio.wait([exchange.wait()], timeout=2)
+        return bool(done)
+
+    let_go = threading.Event()
+    held = Holding(let_go)
+    other = threading.Thread(target=lambda: asyncio.run(silent(held)))
+    other.start()
+    try:
+        assert await asyncio.to_thread(held.closing.wait, 5)  # in the middle of its timer
+        assert await silent(Holding())
+    finally:
+        let_go.set()
+        await asyncio.to_thread(other.join)
