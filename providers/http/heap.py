@@ -11,8 +11,11 @@ def give_back() -> None:
     """Return free pages of the heap, if this is glibc. `malloc_trim(3)`."""
     if sys.platform != "linux":
         return
-    import ctypes  # 0.7 MB, for those few who have had that many connections
+    try:
+        import ctypes  # 0.7 MB, for those few who have had that many connections
 
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    except (ImportError, OSError):  # a Python built without libffi, or linked statically
+        return
     if trim is not None:
         trim(0)

@@ -60,7 +60,7 @@ def shared_context(ca_bundle: str | None) -> ssl.SSLContext:
 
 
 class _OneRecord(SSLProtocol):
-    """asyncio's own, with a buffer of one record: of its 256 kB each connection had one, filled."""
+    """asyncio's own, with a buffer of one record. Its 256 kB would be taken by every connection."""
 
     max_size = _LARGEST_RECORD
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from providers.http.heap import give_back
+
 HELD = """
 from pathlib import Path
 from providers.http.heap import give_back
@@ -28,3 +30,8 @@ print((before - resident()) // 1_000_000)
 def test_free_memory_below_what_is_used_is_given_back() -> None:
     said = subprocess.run([sys.executable, "-c", HELD], capture_output=True, text=True, check=True)
     assert 30 <= int(said.stdout) <= 41
+
+
+def test_a_python_without_ctypes_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ctypes", None)  # as where Python was built without libffi
+    give_back()
