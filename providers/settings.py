@@ -44,7 +44,7 @@ Location = Annotated[
 Url = Annotated[
     str,
     Meta(
-        pattern=r"^https?://[^\s/?#@]+\S*$",
+        pattern=r"^https?://[^\s/?#@]+([/?#]\S*)?$",
         description="an http:// or https:// address without user and password",
     ),
 ]

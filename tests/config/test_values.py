@@ -105,6 +105,14 @@ BAD = [
         "providers.openai.baseUrl",
         "expected an http:// or https:// address without user and password, got other text",
     ),
+    *(
+        (
+            {"providers": {"openai": {"baseUrl": f"https://{host}/v1"}}},
+            "providers.openai.baseUrl",
+            "expected an http:// or https:// address without user and password, got other text",
+        )
+        for host in ("user:secret@example.com", "user@example.com")
+    ),
     (
         {"providers": {"bedrock": {"region": "US EAST"}}},
         "providers.bedrock.region",
