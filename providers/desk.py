@@ -16,7 +16,14 @@ from providers.accumulate import Accumulator
 from providers.base import AiProvider, Model, Price
 from providers.catalog import cost
 from providers.dialects.rate_headers import read_allowances
-from providers.errors import CircuitOpen, Disconnected, ProviderError, RateLimited, RefusedLocally
+from providers.errors import (
+    CircuitOpen,
+    CoolingDown,
+    Disconnected,
+    ProviderError,
+    RateLimited,
+    RefusedLocally,
+)
 from providers.estimate import BYTES_PER_TOKEN, estimate_tokens
 from providers.gate import Gate
 from providers.health import PassiveHealth
@@ -211,10 +218,13 @@ class Desk:
             raise
 
     def check_circuit(self, candidate: Candidate) -> None:
-        """Raise `CircuitOpen` while the provider is left alone or cools down."""
+        """Raise `CircuitOpen` while it is left alone, `CoolingDown` in a pause it asked for."""
         breaker, now = self.record(candidate.provider).breaker, self._clock()
         if not breaker.admits(now):
             wait = breaker.wait(now)
+            if (kind := breaker.cooling(now)) is not None:
+                said = f"{candidate.provider} asked to be left alone for another {wait:.0f} s"
+                raise CoolingDown(said, kind=kind, retry_after=wait)
             raise CircuitOpen(
                 f"{candidate.provider} failed too often lately and is left alone for {wait:.0f} s",
                 retry_after=wait,

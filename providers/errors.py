@@ -6,7 +6,7 @@
                          ServerFailed, RequestTimeout, InvalidRequest, ContextLength,
                          ContentFiltered, ModelUnknown                  (they said no)
       StreamError        Malformed, Truncated                           (they broke the format)
-      RefusedLocally     NotConfigured, ProviderNotFound, ModelNotFound, CircuitOpen,
+      RefusedLocally     NotConfigured, ProviderNotFound, ModelNotFound, CircuitOpen, CoolingDown,
                          LocalLimit, BudgetExceeded, Unsupported        (we said no)
 
 Cancellation is not an error of this tree: CancelledError passes through untouched. `retryable` says
@@ -227,6 +227,16 @@ class ModelNotFound(RefusedLocally):
 
 class CircuitOpen(RefusedLocally):
     kind: ErrorKind = "circuitOpen"
+    retryable = True
+
+
+class CoolingDown(RefusedLocally):
+    """The service asked for a pause, which is not over; its circuit is closed.
+
+    `retry_after` is what is left of it. `kind` is what the service had said.
+    """
+
+    kind: ErrorKind = "rateLimit"
     retryable = True
 
 

@@ -34,6 +34,7 @@ class CircuitBreaker:
         self._open_for = FIRST_OPEN
         self._open_until: float | None = None
         self._cool_until = 0.0
+        self._cool_for: ErrorKind = "rateLimit"
         self._probing = False
 
     def state(self, now: float) -> CircuitState:
@@ -48,6 +49,11 @@ class CircuitBreaker:
             return False
         state = self.state(now)
         return state == "closed" or (state == "halfOpen" and not self._probing)
+
+    def cooling(self, now: float) -> ErrorKind | None:
+        """Return why the provider is left alone though its circuit is closed; None if it is not."""
+        cools = now < self._cool_until and self.state(now) == "closed"
+        return self._cool_for if cools else None
 
     def wait(self, now: float) -> float:
         """Return the seconds until a request would be admitted, as far as time alone decides."""
@@ -76,6 +82,7 @@ class CircuitBreaker:
         if error.kind in _COOLDOWNS:
             wait = error.retry_after if error.retry_after is not None else DEFAULT_COOLDOWN
             self._cool_until = max(self._cool_until, now + min(wait, LONGEST_OPEN))
+            self._cool_for = error.kind
             return
         if error.kind not in _FAULTS:
             return

@@ -11,6 +11,7 @@ from providers.errors import (
     ConnectFailed,
     ContentFiltered,
     ContextLength,
+    CoolingDown,
     ErrorKind,
     ProviderError,
     RefusedLocally,
@@ -64,11 +65,12 @@ class RetryPolicy:
         """Return the seconds to wait before the next try on the same candidate, None for no try.
 
         `attempt` counts the failed tries on this candidate, from 1. A `retry_after` is waited for
-        exactly, or not at all when it does not fit what is left of the waiting budget.
+        exactly, or not at all when it does not fit what is left of the waiting budget. A pause that
+        was asked for earlier is waited out only where nobody else can be asked.
         """
         if not may_retry(error) or attempt >= self._attempts:
             return None
-        if more_candidates and attempt > 1:
+        if more_candidates and (attempt > 1 or isinstance(error, CoolingDown)):
             return None
         wait = error.retry_after if error.retry_after is not None else self._backoff(attempt)
         if more_candidates and wait > FAILOVER_RETRY_WAIT:
@@ -89,7 +91,7 @@ class RetryPolicy:
 def may_retry(error: ProviderError) -> bool:
     """Say whether the same request may be sent there again (docs/protocol.md, "Errors")."""
     if isinstance(error, RefusedLocally):
-        return False
+        return isinstance(error, CoolingDown)
     if isinstance(error, ConnectFailed):
         return error.at_once
     if isinstance(error, TimedOut):

@@ -5,9 +5,17 @@ import time
 
 import pytest
 
-from providers.errors import CircuitOpen, NotConfigured, ProviderError, ServerFailed
+from providers.errors import (
+    CircuitOpen,
+    NotConfigured,
+    Overloaded,
+    ProviderError,
+    RateLimited,
+    ServerFailed,
+)
 from providers.manager import ProviderManager
 from providers.settings import FallbackSettings, ProvidersConfig, ProviderSettings
+from providers.types import RetryNotice
 from tests.manager.scripted import (
     ANSWER,
     Script,
@@ -40,6 +48,12 @@ def open_circuits(manager: ProviderManager, *names: str) -> None:
         for _ in range(5):
             breaker = manager._desk.record(name).breaker
             breaker.failed(ServerFailed("boom"), time.monotonic(), probe=False)
+
+
+def cool(manager: ProviderManager, error: ProviderError, *names: str) -> None:
+    for name in names:
+        breaker = manager._desk.record(name).breaker
+        breaker.failed(error, time.monotonic(), probe=False)
 
 
 async def outcome(manager: ProviderManager) -> ProviderError:
@@ -75,3 +89,33 @@ async def test_another_reason_is_told_before_an_open_circuit(opened: tuple[str, 
     error = await outcome(manager)
     assert error.kind == "notConfigured"
     assert len(error.attempts) == 3
+
+
+async def test_where_all_only_cool_down_the_pause_is_waited_for() -> None:
+    """No circuit is open: a pause that fits is a wait like any other, told and then over."""
+    manager, (a, b, c) = chain(ANSWER, ANSWER, ANSWER)
+    cool(manager, RateLimited("slow down", retry_after=0.2), *NAMES)
+    run = manager.stream(ask(), Target())
+    got = await asyncio.wait_for(gather(run), 5)
+    assert text_of(got) == "Hello world"
+    waits = [t.wait for t in got if isinstance(t, RetryNotice)]
+    assert waits[:2] == [0, 0] and 0.1 < waits[2] <= 0.2, "only the last one is waited for"
+    assert (a.requests, b.requests, len(c.requests)) == ([], [], 1)
+
+
+async def test_a_pause_that_does_not_fit_is_told_as_what_it_is() -> None:
+    manager, made = chain(ANSWER, ANSWER, ANSWER)
+    cool(manager, RateLimited("slow down", retry_after=90), "a")
+    cool(manager, Overloaded("full", retry_after=90), "b", "c")
+    error = await outcome(manager)
+    assert error.kind == "overloaded" and error.retry_after is not None
+    assert 80 < error.retry_after <= 90
+    assert [x.error.kind for x in error.attempts if x.error] == ["rateLimit", *["overloaded"] * 2]
+    assert all(provider.requests == [] for provider in made)
+
+
+async def test_a_pause_of_one_is_told_before_the_open_circuits_of_others() -> None:
+    manager, _ = chain(ANSWER, ANSWER, ANSWER)
+    open_circuits(manager, "a", "c")
+    cool(manager, RateLimited("slow down", retry_after=90), "b")
+    assert (await outcome(manager)).kind == "rateLimit"
