@@ -15,6 +15,7 @@ import msgspec
 from protocol.ai import LmDelta, LmEnd
 from providers.errors import Malformed, NotConfigured, ProviderError, ResponseError
 from providers.types import ChatRequest, Finish, StreamStart, StreamToken, UsageReport
+from providers.wire.json_text import SurrogateJoiner
 from sidecar import from_wire, to_wire
 from sidecar.envelope import METHOD_NOT_FOUND, RpcError
 from sidecar.handshake import at
@@ -30,7 +31,7 @@ END = "ai/lm/end"
 class _Answer:
     """One answer on its way: what has come and was not read yet."""
 
-    __slots__ = ("_calls", "ended", "failure", "news", "tokens")
+    __slots__ = ("_calls", "_joiner", "ended", "failure", "news", "tokens")
 
     def __init__(self, id: str, model: str) -> None:
         self.tokens: list[StreamToken] = [StreamStart(id, model)]
@@ -38,12 +39,14 @@ class _Answer:
         self.failure: ProviderError | None = None
         self.news = asyncio.Event()
         self._calls: dict[str, int] = {}
+        self._joiner = SurrogateJoiner()  # an editor may cut between the halves of a character
 
     def add(self, delta: LmDelta) -> None:
         call = delta.tool_call
         index = self._calls.setdefault(call.id, len(self._calls)) if call is not None else 0
-        self.tokens += from_wire.lm_tokens(delta, index)
-        self.news.set()
+        if tokens := self._joiner.join(from_wire.lm_tokens(delta, index)):
+            self.tokens += tokens
+            self.news.set()
 
     def end(self, said: LmEnd) -> None:
         if said.error is not None:
@@ -51,7 +54,7 @@ class _Answer:
             return
         if said.usage is not None:
             self.tokens.append(UsageReport(from_wire.lm_usage(said.usage)))
-        self.tokens.append(Finish("toolCalls" if self._calls else "stop"))
+        self.tokens += self._joiner.join([Finish("toolCalls" if self._calls else "stop")])
         self.ended = True
         self.news.set()
 

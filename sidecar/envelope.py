@@ -4,7 +4,7 @@ Loaded before `initialize` is answered: msgspec and `protocol`'s types only.
 """
 
 import re
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -19,6 +19,9 @@ NOT_INITIALIZED = -32002
 REQUEST_CANCELLED = -32800
 CONTENT_MODIFIED = -32801
 REQUEST_FAILED = -32803
+
+IN_PIECES = "ai/lm/delta"
+"""The one message whose texts are pieces of a longer one: a character may be cut between two."""
 
 Id = int | str
 T = TypeVar("T")
@@ -98,6 +101,19 @@ def decode(decoder: "msgspec.json.Decoder[T]", data: bytes | msgspec.Raw) -> T:
         return decoder.decode(_escape.sub(_replace_half, raw))
 
 
+def _params_with_halves(body: bytes) -> msgspec.Raw:
+    """Return the params of a message that msgspec has read only with its half pairs replaced."""
+    import json  # noqa: TID251 - msgspec cannot write lone surrogates; loaded only when one came
+
+    return msgspec.Raw(json.dumps(_loads(body).get("params", {})).encode())
+
+
+def _loads(data: bytes) -> Any:
+    import json  # noqa: TID251 - msgspec cannot read lone surrogates; loaded only when one came
+
+    return json.loads(data)
+
+
 def _replace_half(match: "re.Match[bytes]") -> bytes:
     return b"\\ufffd" if match[1] else match[0]
 
@@ -106,6 +122,8 @@ def open_envelope(body: bytes) -> Envelope:
     """Return the message of one frame. Raises `RpcError`, with the id if one can be read."""
     try:
         message = decode(_envelope, body)
+        if message.method == IN_PIECES and _surrogate.search(body):
+            message.params = _params_with_halves(body)
     except msgspec.ValidationError as error:
         _refuse_other_than_json(body)
         raise RpcError(INVALID_REQUEST, f"not a request: {error}", id=_find_id(body)) from None
@@ -152,15 +170,20 @@ def id_in_head(head: bytes) -> Id | None:
         return None
 
 
-def decode_params(decoder: "msgspec.json.Decoder[T]", raw: msgspec.Raw) -> T:
+def decode_params(
+    decoder: "msgspec.json.Decoder[T]", raw: msgspec.Raw, *, keep_halves: bool = False
+) -> T:
     """Return the params; null stands for an empty object.
 
+    `keep_halves`: half a surrogate pair stays what it is, for whoever is sent the other half later.
     Raises `InvalidParams` naming the field, and `RpcError` for what is not JSON.
     """
     data = bytes(raw)
     if data == b"null":
         data = b"{}"
     try:
+        if keep_halves and _surrogate.search(data):
+            return cast("T", _loads(data))
         return decode(decoder, data)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None

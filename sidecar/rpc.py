@@ -17,6 +17,7 @@ from protocol.ai import Envelope
 from protocol.methods import METHODS
 from sidecar.call import Call, Calls
 from sidecar.envelope import (
+    IN_PIECES,
     INTERNAL_ERROR,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -181,7 +182,7 @@ class Connection:
             self._on_exit(0 if self._shut_down else 1)
             return
         try:
-            params = decode_params(any_decoder, raw)
+            params = decode_params(any_decoder, raw, keep_halves=method == IN_PIECES)
         except RpcError as error:
             logger.warning("notification %s was ignored: %s", method, error.message)
             return

@@ -81,6 +81,21 @@ async def test_a_streamed_answer(client: Client) -> None:
     await it.quiet()
 
 
+async def test_a_character_may_be_cut_in_two(client: Client) -> None:
+    it = client.sidecar
+    request = it.request("ai/stream", {"prompt": "hi", "partialResultToken": TOKEN})
+    id = (await client.asked())["id"]
+    client.delta(id, text="a\ud83d")
+    client.delta(id, text="\ude00b\ude00c")
+    client.delta(id, toolCall={"id": "c1", "name": "f", "arguments": '"\ud83d'})
+    client.delta(id, toolCall={"id": "c1", "name": "f", "arguments": '\ude00"'})
+    client.delta(id, text="\ud83d")
+    client.end(id)
+    seen, answer = await it.until_answer(request)
+    assert text_of(seen, TOKEN) == "a\U0001f600b\ufffdc\ufffd"
+    assert answer["result"]["toolCalls"][0]["arguments"] == '"\U0001f600"'
+
+
 async def test_a_conversation_with_tools(client: Client) -> None:
     it = client.sidecar
     tool = {"name": "read", "description": "reads", "parameters": {"type": "object"}}
