@@ -261,10 +261,11 @@ class Desk:
         self.record(candidate.provider).gate.leave(place)
 
     def learn(self, candidate: Candidate, trace: CallTrace, place: Place) -> None:
-        """Learn from the answer's headers, once and as early as can be: they count from when they
-        were sent, and a stream may last for minutes."""
+        """Learn from the answer's headers, once and as early as can be: a stream may last for
+        minutes. They count from when they came, not from the first token, which takes a while."""
         headers, trace.headers = trace.headers, NO_HEADERS
-        now = self.record(candidate.provider).gate.now
+        came = trace.first_byte_at
+        now = self.record(candidate.provider).gate.now if came is None else came
         place.limiter.learned(*read_allowances(headers), now)
 
     def answered(

@@ -110,6 +110,20 @@ async def test_an_allowance_counts_from_the_answers_head_not_from_its_end(pool: 
     await gather(run)
 
 
+async def test_a_model_that_thinks_before_its_first_token_does_not_prolong_it(pool: Pool) -> None:
+    """The allowance is back 40 ms after the head, however late the first token is."""
+    soon = {"x_ratelimit_limit_requests": "60", "x_ratelimit_remaining_requests": "0",
+            "x_ratelimit_reset_requests": "40ms"}  # fmt: skip
+    thinks = Gate()
+    pool.answer = lambda request: [(steps := whole(**soon))[0], thinks, *steps[1:]]
+    await pool.open()
+    run = pool.manager.stream(ask(), Target())
+    asyncio.get_running_loop().call_later(0.06, thinks.open)
+    await anext(aiter(run))
+    assert (pool.state.rate.limit, pool.state.rate.remaining) == (60, 60)
+    await gather(run)
+
+
 async def test_a_429_is_of_its_key_and_of_nothing_else(pool: Pool, waits: list[float]) -> None:
     pool.answer = lambda request: no("Retry-After: 7") if key_of(request) == KEYS[0] else whole()
     await pool.open()
