@@ -10,6 +10,7 @@ import contextlib
 import ipaddress
 import itertools
 import socket
+from functools import lru_cache
 
 from providers.http.liveness import socket_options
 
@@ -30,16 +31,24 @@ async def dial(host: str, port: int) -> socket.socket:
     return await _race(addresses)
 
 
-async def _resolve(host: str, port: int) -> list[Address]:
+@lru_cache(64)
+def _literal(host: str, port: int) -> Address | None:
+    """Return what stands for an address that is one already, None for a name."""
     try:
-        literal = ipaddress.ip_address(host)
+        version = ipaddress.ip_address(host).version
     except ValueError:
-        pass
-    else:
-        if literal.version == 4:
-            return [(socket.AF_INET, (host, port))]
-        if "%" not in host:  # a scope's number is the resolver's to find
-            return [(socket.AF_INET6, (host, port, 0, 0))]
+        return None
+    if version == 4:
+        return socket.AF_INET, (host, port)
+    if "%" in host:  # a scope's number is the resolver's to find
+        return None
+    return socket.AF_INET6, (host, port, 0, 0)
+
+
+async def _resolve(host: str, port: int) -> list[Address]:
+    literal = _literal(host, port)
+    if literal is not None:
+        return [literal]
     loop = asyncio.get_running_loop()
     infos = await loop.getaddrinfo(
         host.encode("ascii"),  # a string would go through Python's IDNA, whose tables are 0.2 MB

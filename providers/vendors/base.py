@@ -322,7 +322,7 @@ class HttpProvider(AiProvider):
         extra = self.request_headers(request, stream=stream)
         key = trace.key if trace else None
         ours = self.headers("POST", url, payload, accept, extra, key)
-        headers = await within(deadline, ours)
+        headers = await (ours if deadline is None else within(deadline, ours))
         response = await self.context.client.send(
             HttpRequest("POST", url, headers, payload, self.keep_alive),
             total=remaining(deadline, self.context.timeouts.total),
