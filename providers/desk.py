@@ -209,12 +209,13 @@ class Desk:
         return error
 
     @contextlib.contextmanager
-    def masking(self) -> Generator[None]:
-        """Let an error through only as `masked` leaves it."""
+    def masking(self, provider: str | None) -> Generator[None]:
+        """Let an error through only as `masked` leaves it, and with the name of the provider."""
         try:
             yield
         except ProviderError as error:
             self.masked(error)
+            error.provider = error.provider or provider
             raise
 
     def check_circuit(self, candidate: Candidate) -> None:

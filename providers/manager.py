@@ -171,7 +171,7 @@ class ProviderManager:
         """
         candidate = self._router.candidates(target)[0]
         self.require(candidate.provider)
-        with self._desk.masking():
+        with self._desk.masking(candidate.provider):
             try:
                 provider = self._registry.get(candidate.provider)
                 return await provider.count_tokens(messages, self._desk.model_of(candidate))
@@ -184,7 +184,7 @@ class ProviderManager:
         Of several, one that fails is left out; of one, its error is raised.
         """
         if provider is not None:
-            with self._desk.masking():
+            with self._desk.masking(provider):
                 return await self._listed(provider, refresh=refresh)
         asked = [self._listed(name, refresh=refresh) for name in self._ids()]
         answers = await asyncio.gather(*asked, return_exceptions=True)
@@ -316,13 +316,10 @@ class ProviderManager:
         return ProviderHealth(name, health.status, health.latency_ms, health.last_error)
 
     def _live_health(self, name: str, status: HealthStatus) -> ProviderHealth:
-        error = status.error
-        return ProviderHealth(
-            name,
-            status.status,
-            status.latency_ms,
-            self._desk.masked(error) if isinstance(error, ProviderError) else None,
-        )
+        error = self._desk.masked(status.error) if isinstance(status.error, ProviderError) else None
+        if error is not None:
+            error.provider = error.provider or name
+        return ProviderHealth(name, status.status, status.latency_ms, error)
 
 
 def _tell_nobody(provider: str, message: str) -> None:

@@ -119,6 +119,15 @@ async def test_the_wait_for_ones_turn_is_told(tmp_path: Path, server: RawServer)
         assert len(server.requests) == 1
 
 
+async def test_an_error_of_a_list_names_its_provider(tmp_path: Path, server: RawServer) -> None:
+    server.script(saying(500))
+    async with Editor(tmp_path, options=options(server)) as editor:
+        one = {"provider": "a", "refresh": True}
+        assert (await editor.fail("ai/models", one))["data"]["provider"] == "a"
+        (row,) = (await editor.call("ai/health", {"live": True}))["providers"]
+        assert row["status"] == "unhealthy" and row["error"]["provider"] == "a"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc for sockets")
 async def test_nothing_is_connected_to_before_a_request(tmp_path: Path, server: RawServer) -> None:
     """Neither a start nor any list touches the network, with providers of every kind at hand."""
