@@ -62,6 +62,8 @@ class FrameDecoder:
                 del buffer[: self._body]
                 self._body = None
                 self._garbage = False
+                if _PLAIN.match(buffer):
+                    buffer[:] = self._take_whole(bytes(buffer), out)
             elif self._refused is not None:
                 if not buffer:
                     return out
