@@ -46,7 +46,7 @@ def request(params: ai.CompletionParams) -> tuple[ChatRequest | CompletionReques
     wanted.max_tokens = params.max_tokens
     wanted.temperature = params.temperature
     wanted.top_p = params.top_p
-    wanted.stop = params.stop
+    wanted.stop = params.stop or None  # services refuse an empty list
     wanted.seed = params.seed
     if params.tools:
         wanted.tools = [ToolDefinition(t.name, t.parameters, t.description) for t in params.tools]
