@@ -181,20 +181,22 @@ class ProviderManager:
     async def models(self, provider: str | None = None, *, refresh: bool = False) -> list[Model]:
         """Return the models of one provider, or of all configured ones.
 
-        Of several, one that fails is left out; of one, its error is raised.
+        Of one, its error is raised. Of several, one that fails is told of as it was known before,
+        and left out if it cannot be used at all.
         """
         if provider is not None:
             with self._desk.masking(provider):
                 return await self._listed(provider, refresh=refresh)
-        asked = [self._listed(name, refresh=refresh) for name in self._ids()]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        found: list[Model] = []
-        for answer in answers:
-            if isinstance(answer, list):
-                found += answer
-            elif not isinstance(answer, ProviderError):
-                raise answer
-        return found
+        asked = [self._listed_or_known(name, refresh=refresh) for name in self._ids()]
+        return [model for models in await asyncio.gather(*asked) for model in models]
+
+    async def _listed_or_known(self, name: str, *, refresh: bool) -> list[Model]:
+        for ask in (True, False) if refresh else (False,):
+            try:
+                return await self._listed(name, refresh=ask)
+            except ProviderError:
+                continue
+        return []
 
     async def _listed(self, name: str, *, refresh: bool) -> list[Model]:
         found = await self._registry.get(name).list_models(refresh=refresh)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from providers.errors import Authentication, NotConfigured
+from providers.errors import Authentication, NotConfigured, Overloaded
 from providers.manager import ProviderManager
 from providers.settings import ProvidersConfig, ProviderSettings
 from providers.types import CompletionRequest
@@ -77,6 +77,14 @@ async def test_a_model_that_no_catalog_knows_can_what_its_provider_can() -> None
         for model in [chosen, *listed]:
             can = (model.features.tools, model.features.vision)
             assert can == (state.capabilities.functions, state.capabilities.vision) == (True, True)
+
+
+async def test_of_all_providers_one_that_is_down_is_listed_as_it_was_known() -> None:
+    async with talk("openai-compatible", said_no(503, "down"), model="mine") as it:
+        found = await it.manager.models(refresh=True)
+        assert ["mine"] == [m.id for m in found if m.provider == "openai-compatible"]
+        with pytest.raises(Overloaded):
+            await it.manager.models("openai-compatible", refresh=True)
 
 
 async def test_a_named_or_configured_model_asks_for_no_list() -> None:
