@@ -143,18 +143,11 @@ class ProviderManager:
 
     # --- requests -----------------------------------------------------------------------
 
-    def stream(self, request: Request, target: Target) -> Run:
-        """Return the request's run, not yet begun. Raises `RefusedLocally` if nothing fits."""
-        return self._run(request, target, unary=False)
+    def stream(self, request: Request, target: Target, *, unary: bool = False) -> Run:
+        """Return the request's run, not yet begun. Raises `RefusedLocally` if nothing fits.
 
-    async def complete(self, request: Request, target: Target) -> Outcome:
-        """Answer with the provider's unary request. Raises `ProviderError` as a `Run` does."""
-        run = self._run(request, target, unary=True)
-        async for _ in run:
-            pass
-        return run.outcome
-
-    def _run(self, request: Request, target: Target, *, unary: bool) -> Run:
+        `unary`: it asks for the answer whole, and gives no tokens.
+        """
         return Run(
             self._desk,
             request,
@@ -163,6 +156,13 @@ class ProviderManager:
             timeout=target.timeout,
             unary=unary,
         )
+
+    async def complete(self, request: Request, target: Target) -> Outcome:
+        """Answer with the provider's unary request. Raises `ProviderError` as a `Run` does."""
+        run = self.stream(request, target, unary=True)
+        async for _ in run:
+            pass
+        return run.outcome
 
     async def count_tokens(self, messages: list[Message], target: Target) -> TokenCount:
         """Return how many tokens `messages` are for the target's model.

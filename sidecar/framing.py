@@ -53,6 +53,8 @@ class FrameDecoder:
         buffer = self._buffer
         if not buffer and self._body is self._length is self._refused is None:
             data = self._take_whole(data, out)
+            if not data:
+                return out
         buffer += data
         while True:
             if self._body is not None:

@@ -50,9 +50,12 @@ def request(params: ai.CompletionParams) -> tuple[ChatRequest | CompletionReques
     wanted.seed = params.seed
     if params.tools:
         wanted.tools = [ToolDefinition(t.name, t.parameters, t.description) for t in params.tools]
-    wanted.tool_choice = _tool_choice(params.tool_choice)
-    wanted.reasoning = _reasoning(params.reasoning)
-    wanted.response_format = _response_format(params.response_format)
+    if params.tool_choice is not None:
+        wanted.tool_choice = _tool_choice(params.tool_choice)
+    if params.reasoning is not None:
+        wanted.reasoning = Reasoning(params.reasoning.effort, params.reasoning.budget_tokens)
+    if params.response_format is not None:
+        wanted.response_format = _response_format(params.response_format)
     wanted.cache = params.cache
     if params.provider_options:
         wanted.provider_options = params.provider_options
@@ -111,22 +114,12 @@ def _part(part: ai.Part) -> Part:
             return ExecutedCode(language, code, output)
 
 
-def _tool_choice(
-    choice: ai.ToolChoice | None,
-) -> Literal["auto", "none", "required"] | NamedTool | None:
+def _tool_choice(choice: ai.ToolChoice) -> Literal["auto", "none", "required"] | NamedTool:
     return NamedTool(choice.name) if isinstance(choice, ai.NamedToolChoice) else choice
 
 
-def _reasoning(reasoning: ai.Reasoning | None) -> Reasoning | None:
-    return None if reasoning is None else Reasoning(reasoning.effort, reasoning.budget_tokens)
-
-
-def _response_format(
-    wanted: ai.ResponseFormat | None,
-) -> Literal["text", "json"] | JsonSchema | None:
+def _response_format(wanted: ai.ResponseFormat) -> Literal["text", "json"] | JsonSchema:
     match wanted:
-        case None:
-            return None
         case ai.TextFormat():
             return "text"
         case ai.JsonFormat():
@@ -173,31 +166,40 @@ def _check(params: ai.CompletionParams) -> None:
         raise InvalidParams("prompt", f"expected exactly one of prompt and messages, got {given}")
     if params.messages is not None and not params.messages:
         raise InvalidParams("messages", "expected at least one message")
-    _at_least("maxTokens", params.max_tokens, 1)
-    _at_least("timeoutMs", params.timeout_ms, 1)
-    _within("temperature", params.temperature, 0.0, MAX_TEMPERATURE)
-    _within("topP", params.top_p, 0.0, 1.0)
-    if params.reasoning is not None:
+    if params.max_tokens is not None:
+        _at_least("maxTokens", params.max_tokens, 1)
+    if params.timeout_ms is not None:
+        _at_least("timeoutMs", params.timeout_ms, 1)
+    if params.temperature is not None:
+        _within("temperature", params.temperature, 0.0, MAX_TEMPERATURE)
+    if params.top_p is not None:
+        _within("topP", params.top_p, 0.0, 1.0)
+    if params.reasoning is not None and params.reasoning.budget_tokens is not None:
         _at_least("reasoning.budgetTokens", params.reasoning.budget_tokens, 0)
-    _no_empty("stop", params.stop)
-    _no_empty("fallback", params.fallback)
-    _no_empty("tools", [tool.name for tool in params.tools or ()], part=".name")
+    if params.stop or params.fallback or params.tools:
+        _check_lists(params)
     for field, value in (("provider", params.provider), ("model", params.model)):
         if value == "":
             raise InvalidParams(field, "expected a name, got an empty string")
 
 
-def _at_least(field: str, value: int | None, least: int) -> None:
-    if value is not None and value < least:
+def _check_lists(params: ai.CompletionParams) -> None:
+    _no_empty("stop", params.stop or [])
+    _no_empty("fallback", params.fallback or [])
+    _no_empty("tools", [tool.name for tool in params.tools or ()], part=".name")
+
+
+def _at_least(field: str, value: int, least: int) -> None:
+    if value < least:
         raise InvalidParams(field, f"expected an integer of at least {least}, got {value}")
 
 
-def _within(field: str, value: float | None, least: float, most: float) -> None:
-    if value is not None and not least <= value <= most:
+def _within(field: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
         raise InvalidParams(field, f"expected a number from {least:g} to {most:g}, got {value:g}")
 
 
-def _no_empty(field: str, values: list[str] | None, part: str = "") -> None:
-    for index, value in enumerate(values or ()):
+def _no_empty(field: str, values: list[str], part: str = "") -> None:
+    for index, value in enumerate(values):
         if not value:
             raise InvalidParams(f"{field}[{index}]{part}", "expected a non-empty string")

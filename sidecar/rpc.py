@@ -26,6 +26,7 @@ from sidecar.envelope import (
     any_decoder,
     decode,
     decode_params,
+    open_envelope,
 )
 from sidecar.framing import FrameDecoder, FrameError, frame
 from sidecar.handshake import at, error_body, open_item
@@ -137,7 +138,7 @@ class Connection:
     def receive_frame(self, item: bytes | FrameError) -> None:
         """Take one message. Never raises: a message is answered, or logged, or both."""
         try:
-            message = open_item(item)
+            message = open_envelope(item) if type(item) is bytes else open_item(item)
             if message is None:
                 logger.warning("stdin: %s", cast(FrameError, item).message)
             elif message.method is UNSET:
@@ -202,8 +203,9 @@ class Connection:
 
     def _start(self, message_id: Id, method: str, raw: Raw) -> None:
         params = self._unknown_fields.decode(method, raw)
-        logger.debug("%s %r begins", method, message_id)
-        trace(logger, "←", raw)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %r begins", method, message_id)
+            trace(logger, "←", raw)
         self._begin(Call(self, method, message_id), params)
 
     def _begin(self, call: Call, params: Any) -> None:
@@ -243,8 +245,9 @@ class Connection:
             logger.exception("%s gave no answer", call.method)
             body = _body(call.id, rpc_error(error))
         self._send(body)
-        logger.debug("%s %r is answered", call.method, call.id)
-        trace(logger, "→", body)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %r is answered", call.method, call.id)
+            trace(logger, "→", body)
 
     def cancel(self, call: Call) -> None:
         """Stop a call's work; it is answered with the cancel's code once it has stopped."""

@@ -32,27 +32,27 @@ class Status:
         self._told: StatusParams | None = None
         self._told_health: tuple[str, str] | None = None
         self._begun = False
-        self._busy = _Busy(self._begins, self._ends)
+        # To be entered by each request: counts it while it runs, and notes how it ends.
+        self.busy: AbstractContextManager[None] = _Busy(self._begins, self._ends)
 
     def begin(self) -> None:
         """The editor may be told from now on."""
         self._begun = True
         self._tell()
 
-    def busy(self) -> AbstractContextManager[None]:
-        """Count a request while it runs, and note how it ends. A cancel says nothing about us."""
-        return self._busy
-
     def _begins(self) -> None:
         self._running += 1
-        self._tell()
+        if self._ours or self._servers:
+            self._tell()
 
     def _ends(self, error: BaseException | None) -> None:
+        """Note a failure; a cancel says nothing about us."""
         if isinstance(error, ProviderError):
             self._note(error)
             request_log.failed(error)
         self._running -= 1
-        self._tell()
+        if self._ours or self._servers:
+            self._tell()
 
     @property
     def is_told(self) -> bool:

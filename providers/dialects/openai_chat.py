@@ -92,8 +92,10 @@ class OpenAiChat(Dialect):
             body["stream"] = True
             if profile.stream_options:
                 body["stream_options"] = {"include_usage": True}
-        _add_tools(body, chat, profile)
-        _add_format(body, chat, profile)
+        if chat.tools:
+            _add_tools(body, chat, profile)
+        if chat.response_format is not None:
+            _add_format(body, chat, profile)
         if chat.reasoning is not None:
             _add_reasoning(body, chat.reasoning, profile.reasoning_style)
         body.update(profile.extra)
@@ -121,8 +123,6 @@ class OpenAiChat(Dialect):
 
 
 def _add_tools(body: dict[str, object], request: ChatRequest, profile: ChatProfile) -> None:
-    if not request.tools:
-        return
     body["tools"] = [
         {"type": "function", "function": function_of(tool, profile.schemas)}
         for tool in request.tools
@@ -151,7 +151,7 @@ def function_of(tool: ToolDefinition, schemas: SchemaStyle) -> dict[str, Any]:
 
 def _add_format(body: dict[str, object], request: ChatRequest, profile: ChatProfile) -> None:
     wanted = request.response_format
-    if wanted is None or wanted == "text":
+    if wanted == "text":
         return
     if profile.response_formats == "none":
         raise Unsupported("responseFormat: this service has no structured output")

@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
         Raises `faults.TransportFault`s; the connection is gone then, as it is when cancelled.
         """
         transport = self._transport
-        assert transport is not None and self.usable
+        assert transport is not None and self._exchange is None
         self._exchange = exchange
         self._quiet = 0
         self._sent = False

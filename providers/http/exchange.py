@@ -140,13 +140,13 @@ class Exchange:
     def start(self, channel: Channel, phase: Phase) -> None:
         """Bind to the connection that carries it; the bounds count from here."""
         self._channel = channel
-        self.sent_at = self._loop.time()
-        self.enter(phase)
+        self.sent_at = now = self._loop.time()
+        self.enter(phase, now)
 
-    def enter(self, phase: Phase) -> None:
-        """Put the bound of `phase` in force from now on."""
+    def enter(self, phase: Phase, now: float | None = None) -> None:
+        """Put the bound of `phase` in force from `now` on."""
         self._phase = phase
-        self._since = now = self._loop.time()
+        self._since = now = self._loop.time() if now is None else now
         due = self._due(now)
         if due is not None and (self._timer is None or due < self._armed_at):
             self._arm(due)
@@ -155,8 +155,8 @@ class Exchange:
         """Take the answer's head, and let its reader go on."""
         self.status = status
         self.headers = headers
-        self.first_byte_at = self._loop.time()
-        self.enter("idle")
+        self.first_byte_at = now = self._loop.time()
+        self.enter("idle", now)
         self.wake()
 
     def wake(self) -> None:

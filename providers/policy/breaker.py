@@ -62,10 +62,10 @@ class CircuitBreaker:
 
     def began(self, now: float) -> bool:
         """A request is sent. Returns whether it is the probe of a half-open circuit."""
-        if self.state(now) == "halfOpen" and not self._probing:
-            self._probing = True
-            return True
-        return False
+        if self._open_until is None or self._probing or self.state(now) != "halfOpen":
+            return False
+        self._probing = True
+        return True
 
     def succeeded(self, *, probe: bool) -> None:
         """A request was answered: the provider works, whoever asked."""

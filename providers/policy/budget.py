@@ -54,28 +54,22 @@ def day_of(now: float, zone: tzinfo | None = None) -> Day:
 class Budget:
     """The caps in force, and which warnings were given: one a day, one a session, one a model.
 
+    `limits_something`: there is a cap; `limits_days`: one that other processes share.
+
     A cap bounds what is spent before a request, not what the request will cost: together requests
     pass it by the cost of those in flight, and by nothing else.
     """
 
     def __init__(self, settings: BudgetSettings) -> None:
-        self._settings = settings
+        self.configure(settings)
         self._warned: set[tuple[str, float]] = set()
         self._unpriced: set[str] = set()
 
     def configure(self, settings: BudgetSettings) -> None:
         """Take over new caps. A changed cap is warned about anew."""
         self._settings = settings
-
-    @property
-    def limits_something(self) -> bool:
-        """Whether there is any cap."""
-        return self.limits_days or self._settings.usd_per_session is not None
-
-    @property
-    def limits_days(self) -> bool:
-        """Whether there is a cap that other processes share."""
-        return self._settings.usd_per_day is not None
+        self.limits_days = settings.usd_per_day is not None
+        self.limits_something = self.limits_days or settings.usd_per_session is not None
 
     def check(self, spent: Spent, day: Day, now: float) -> None:
         """Raise `BudgetExceeded` if a cap is reached, with `retry_after` where waiting helps."""

@@ -323,9 +323,10 @@ class HttpProvider(AiProvider):
         key = trace.key if trace else None
         ours = self.headers("POST", url, payload, accept, extra, key)
         headers = await (ours if deadline is None else within(deadline, ours))
+        timeouts = self.context.timeouts
         response = await self.context.client.send(
             HttpRequest("POST", url, headers, payload, self.keep_alive),
-            total=remaining(deadline, self.context.timeouts.total),
+            total=timeouts.total if deadline is None else remaining(deadline, timeouts.total),
             sending=trace,
         )
         if trace is not None:
@@ -342,8 +343,10 @@ class HttpProvider(AiProvider):
     ) -> bytes:
         try:
             body = dialect.body(request, stream=stream)
-            merge(body, self.body_options(request))
-            return encode_body(body)
+            options = self.body_options(request)
+            if options:
+                merge(body, options)
+            return json_text.encode(body)
         except RecursionError:  # what reads JSON may go deeper than what walks it
             raise Unsupported("a schema or an option is nested too deeply") from None
 
@@ -425,11 +428,6 @@ async def _tail(response: HttpResponse) -> bytes:
             return await response.receive()
     except (TimeoutError, TimedOut, Disconnected):
         return b""
-
-
-def encode_body(body: dict[str, object]) -> bytes:
-    """Return the JSON of a request's body; opaque state may hold the escape of half a character."""
-    return json_text.encode(body)
 
 
 def merge(into: dict[str, object], extra: Mapping[str, object]) -> None:

@@ -16,11 +16,12 @@ from providers.errors import Malformed, ModelNotFound, Unsupported
 from providers.http.client import HttpRequest, HttpResponse
 from providers.settings import ProviderSettings
 from providers.types import ChatRequest, CompletionRequest, Message
-from providers.vendors.base import UNARY_BODY_LIMIT, HttpProvider, encode_body
+from providers.vendors.base import UNARY_BODY_LIMIT, HttpProvider
 from providers.vendors.context import ProviderContext
 from providers.vendors.deadline import within
 from providers.vendors.local_server import MAX_TOKENS, LocalServer
 from providers.vendors.local_weights import CONTEXT_WINDOW, model_name
+from providers.wire import json_text
 
 _PROMPTS = OpenAiCompletions(CompletionsProfile(infill="^/infill"))
 _DIALECT = OpenAiChat(ChatProfile(schemas="plain", reasoning_style="none"))
@@ -104,7 +105,7 @@ class LocalProvider(HttpProvider):
     async def count_tokens(self, messages: list[Message], model: str) -> TokenCount:
         """Count with the model's own tokenizer and template."""
         request = ChatRequest(messages=messages, model=model)
-        body = encode_body(self.dialect_for(request).body(request, stream=False))
+        body = json_text.encode(self.dialect_for(request).body(request, stream=False))
         await self._locate(None)
         url = self.url("/chat/completions/input_tokens")
         headers = await self.headers("POST", url, body, "application/json", {})

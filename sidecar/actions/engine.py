@@ -107,7 +107,7 @@ class ActionEngine:
                 work.cancel()
 
     async def _work(self, job: Job, progress: Progress) -> Made:
-        with self._host.status.busy():
+        with self._host.status.busy:
             run = await self._prepare(job)
             progress.begin(run.provider, run.model)
             await _read(run, progress)

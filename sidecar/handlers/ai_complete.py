@@ -14,7 +14,7 @@ async def handle(session: Session, params: CompletionParams, call: Call) -> Comp
     if params.work_done_token is not None:
         first = session.manager.stream(request, target)  # not run: it says who will be asked first
         work = session.work_begins(call, params.work_done_token, first.provider, first.model)
-    with session.status.busy():
+    with session.status.busy:
         try:
             outcome = await session.manager.complete(request, target)
         finally:

@@ -159,7 +159,7 @@ class InlineEngine:
             await asyncio.sleep(ask.arrived + wait - self._loop.time())
             if not ask.is_current():
                 return ""
-            with self._host.status.busy():
+            with self._host.status.busy:
                 text = await self._ask(self._host.manager.stream(request, target), rhythm)
         except ProviderError as error:
             self._failed(error, ask.invoked)

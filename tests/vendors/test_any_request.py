@@ -29,7 +29,8 @@ from providers.types import (
     ToolCall,
     ToolDefinition,
 )
-from providers.vendors.base import HttpProvider, encode_body
+from providers.vendors.base import HttpProvider
+from providers.wire import json_text
 
 VERTEX = {"accessToken": "t", "project": "p", "location": "us-central1"}
 ON_BEDROCK = (
@@ -183,7 +184,7 @@ async def test_a_body_or_a_refusal() -> None:
             request = made.request(model)
             try:
                 dialect = provider.dialect_for(request)
-                encode_body(dialect.body(request, stream=number % 2 == 0))
+                json_text.encode(dialect.body(request, stream=number % 2 == 0))
                 provider.request_headers(request, stream=True)
                 bodies += 1
             except ProviderError:
