@@ -35,6 +35,11 @@ def by_git(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str | No
     return ask
 
 
+def spaced(value: str | None) -> str | None:
+    """A value with spaces for tabs: git before 2.45 makes that of them inside a value."""
+    return None if value is None else value.replace("\t", " ")
+
+
 LINES = st.sampled_from(
     """\
 [core]
@@ -66,6 +71,7 @@ bare
 @example(["[core]", "excludesFile = /plain"], "\r\n")
 @example(["[core]", 'EXCLUDESFILE = "/with space"   # a remark'], "\n")
 @example(["[core]", "excludesFile = /cut\\", "    /and/joined"], "\n")
+@example(["[core]", "excludesFile = /cut\\", "\texcludesfile=~/.ignored"], "\n")
 def test_the_key_is_what_git_reads(by_git: Callable[[str], str | None], lines: list[str], end: str):
     text = end.join(lines) + end
     try:
@@ -73,7 +79,7 @@ def test_the_key_is_what_git_reads(by_git: Callable[[str], str | None], lines: l
     except ValueError:
         excludes_file(text)
         return
-    assert excludes_file(text) == expected
+    assert spaced(excludes_file(text)) == spaced(expected)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -85,7 +91,7 @@ def test_any_value_is_what_git_reads(by_git: Callable[[str], str | None], value:
     except ValueError:
         excludes_file(text)
         return
-    assert excludes_file(text) == expected
+    assert spaced(excludes_file(text)) == spaced(expected)
 
 
 def repository(top: Path) -> Path:
