@@ -121,6 +121,8 @@ def _value(text: str, at: int) -> tuple[str | None, int]:
         if found["end"] is not None:
             return made[:kept] + made[kept:].rstrip(" \t\r"), found.end()
         at = found.end()
+        if not found["plain"]:
+            kept = len(made)  # white space before a quote or a backslash is no end of a line
         if found["quote"]:
             quoted = not quoted
         elif found["escaped"]:

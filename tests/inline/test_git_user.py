@@ -84,6 +84,8 @@ def test_the_key_is_what_git_reads(by_git: Callable[[str], str | None], lines: l
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(st.sampled_from('ab/~ "\\#;\n=[]tn'), max_size=12))
+@example('= ""')
+@example("t \\")
 def test_any_value_is_what_git_reads(by_git: Callable[[str], str | None], value: str):
     text = f"[core]\nexcludesFile = {value}\n"
     try:
