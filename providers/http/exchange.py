@@ -247,13 +247,12 @@ class Exchange:
 
     # --- time ------------------------------------------------------------------------
 
-    def _bound(self) -> float | None:
-        if self._phase == "upload":
-            return self._bounds.write
-        return self._bounds.first_byte if self._phase == "firstByte" else self._bounds.idle
-
     def _due(self, since: float) -> float | None:
-        bound = self._bound()
+        bounds = self._bounds
+        if self._phase == "idle":
+            bound = bounds.idle
+        else:
+            bound = bounds.write if self._phase == "upload" else bounds.first_byte
         if bound is None:
             return self._total_at
         due = since + bound

@@ -52,6 +52,7 @@ class Origin:
         self._waiters: OrderedDict[asyncio.Future[Connection | None], None] = OrderedDict()
         self._sweeper: asyncio.TimerHandle | None = None
         self._warm_seconds = 0.0
+        self._bound = idle_seconds  # how long the newest idle connection may be kept
         self._may_rewarm = False
         self._rewarming: asyncio.Task[None] | None = None
         self._closed = False
@@ -187,6 +188,7 @@ class Origin:
         An idle one that the server closes meanwhile is replaced, once per use.
         """
         self._warm_seconds = seconds
+        self._bound = max(self._idle_seconds, seconds)
         self._may_rewarm = True
 
     def _rewarm(self) -> None:
@@ -242,10 +244,6 @@ class Origin:
         self._places -= 1
 
     # --- idle ones ------------------------------------------------------------------------------
-
-    @property
-    def _bound(self) -> float:
-        return max(self._idle_seconds, self._warm_seconds)
 
     def _sweep_at(self, due: float) -> None:
         if self._sweeper is not None:

@@ -74,7 +74,10 @@ class _Bucket:
 
 
 class AdaptiveRateLimiter:
-    """One per provider and key. `wait`, then `began`, then `ended` once for each `began`."""
+    """One per provider and key. `wait`, then `began`, then `ended` once for each `began`.
+
+    `counts_tokens`: tokens are limited; if not, nobody needs to estimate them.
+    """
 
     def __init__(self, settings: LimitSettings) -> None:
         self._settings: LimitSettings | None = None
@@ -100,11 +103,7 @@ class AdaptiveRateLimiter:
         self._requests = _optional_bucket(settings.requests_per_minute)
         self._tokens = _optional_bucket(settings.tokens_per_minute)
         self._most = settings.max_concurrent
-
-    @property
-    def counts_tokens(self) -> bool:
-        """Whether tokens are limited at all: if not, nobody needs to estimate them."""
-        return self._tokens is not None
+        self.counts_tokens = self._tokens is not None
 
     @property
     def limit(self) -> int | None:

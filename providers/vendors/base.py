@@ -371,8 +371,6 @@ class HttpProvider(AiProvider):
             ours["content-type"] = "application/json"
         ours.update(extra)
         key = await self.key_pool.get(number) if self._keyed else ""
-        if key:
-            self.context.redactor.learn(key)
         auth = self.auth_headers(key)
         ours.update(auth)
         for name, value in self.settings.headers.items():
