@@ -82,7 +82,7 @@ async def test_a_model_that_no_catalog_knows_can_what_its_provider_can() -> None
 async def test_of_all_providers_one_that_is_down_is_listed_as_it_was_known() -> None:
     async with talk("openai-compatible", said_no(503, "down"), model="mine") as it:
         found = await it.manager.models(refresh=True)
-        assert ["mine"] == [m.id for m in found if m.provider == "openai-compatible"]
+        assert [m.id for m in found if m.provider == "openai-compatible"] == ["mine"]
         with pytest.raises(Overloaded):
             await it.manager.models("openai-compatible", refresh=True)
 
