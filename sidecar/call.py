@@ -23,12 +23,14 @@ class Sender(Protocol):
 class Call:
     """`cancelled` says that the client does not want it any more: nothing is sent for it then but
     the end of its work-done progress and the answer to the cancel. `begun`: its task has run.
+    `grace`: what answers a cancel that the work does not heed.
     """
 
     __slots__ = (
         "_sender",
         "begun",
         "cancelled",
+        "grace",
         "id",
         "method",
         "open",
@@ -43,6 +45,7 @@ class Call:
         self.open = True
         self.begun = False
         self.cancelled = False
+        self.grace: asyncio.TimerHandle | None = None
         self.task: asyncio.Task[None] | None = None
         self.work_done_token: ProgressToken | None = None
 

@@ -238,6 +238,8 @@ class Connection:
         if not call.open:
             return
         call.open = False
+        if call.grace is not None:
+            call.grace.cancel()
         self._calls.remove(call)
         try:
             body = _body(call.id, answer)
@@ -256,7 +258,7 @@ class Connection:
         call.cancelled = True
         call.task.cancel()
         if call.begun:
-            self._loop.call_later(CANCEL_GRACE, self._finish, call, _cancelled())
+            call.grace = self._loop.call_later(CANCEL_GRACE, self._finish, call, _cancelled())
         else:  # a task that is cancelled before its first step never runs at all
             self._finish(call, _cancelled())
 

@@ -143,7 +143,7 @@ async def test_a_thousand_at_once_with_faults(tmp_path: Path, started: list[Serv
 
 COUNTING = """\
 #!{python}
-import gc, os, signal, sys
+import ctypes, gc, os, signal, sys  # ctypes: with it memory is given back, at some time
 from sidecar.__main__ import main
 
 def count(*_):
