@@ -54,7 +54,7 @@ async def test_a_broken_model_file_is_the_requests_error(tmp_path: Path) -> None
 
 
 async def test_ask_needs_no_key(weights: Weights, tmp_path: Path) -> None:
-    done = ask(tmp_path, "--max-tokens", "8", "Say hello")
+    done = ask(tmp_path, "--max-tokens", "2", "Write a long story")
     assert done.returncode == 0 and done.stdout.strip()
     # Nobody who reads only stdout could know it.
     assert done.stderr.endswith("cut at the token limit (--max-tokens)\n")
