@@ -7,10 +7,15 @@ Directory Specification), and a test compares.
 
 import os
 import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 _NAME = "ai-sidecar"
+
+OFF = "off"
+"""In the place of a path: it is not wanted at all."""
 
 Kind = Literal["config", "data", "cache"]
 
@@ -19,6 +24,21 @@ _XDG: dict[Kind, tuple[str, str]] = {
     "data": ("XDG_DATA_HOME", ".local/share"),
     "cache": ("XDG_CACHE_HOME", ".cache"),
 }
+
+
+def chosen_path(environ: Mapping[str, str], variable: str, kind: Kind, name: str) -> Path:
+    """Return the path that `variable` names, else `name` in the user's folder of that kind."""
+    named = environ.get(variable)
+    return Path(named).expanduser() if named else user_folder(kind) / name
+
+
+def wanted_path(
+    environ: Mapping[str, str], variable: str, kind: Kind, name: str
+) -> Callable[[], Path] | None:
+    """Return what finds `chosen_path` when it is needed; None where the variable says `off`."""
+    if environ.get(variable) == OFF:
+        return None
+    return partial(chosen_path, environ, variable, kind, name)
 
 
 def user_folder(kind: Kind) -> Path:

@@ -14,19 +14,18 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from providers.base import Model, ModelFeatures
-from providers.folders import user_folder
+from providers.folders import Kind, chosen_path, wanted_path
 from providers.settings import ProviderSettings
 
 logger = logging.getLogger(__name__)
 
 PATH_VARIABLE = "AI_SIDECAR_MODEL_LISTS"
-OFF = "off"
+_USUAL: tuple[Kind, str] = ("cache", "models")
 
 LOOK_AGAIN = 2.0
 """Seconds for which a file is not looked at again: lists are asked for by people."""
@@ -67,15 +66,12 @@ class _Read(msgspec.Struct):
 
 def locate_in(environ: Mapping[str, str]) -> Callable[[], Path] | None:
     """Return what finds the folder when it is needed; None where the user wants none (`off`)."""
-    return None if environ.get(PATH_VARIABLE) == OFF else partial(lists_folder, environ)
+    return wanted_path(environ, PATH_VARIABLE, *_USUAL)
 
 
 def lists_folder(environ: Mapping[str, str]) -> Path:
     """Return where the lists are kept."""
-    named = environ.get(PATH_VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    return user_folder("cache") / "models"
+    return chosen_path(environ, PATH_VARIABLE, *_USUAL)
 
 
 class KeptLists:

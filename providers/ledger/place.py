@@ -3,13 +3,12 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
-from providers.folders import user_folder
+from providers.folders import Kind, chosen_path, wanted_path
 
 PATH_VARIABLE = "AI_SIDECAR_LEDGER"
-OFF = "off"
+_USUAL: tuple[Kind, str] = ("data", "usage.db")
 
 # Processes share a write-ahead log through shared memory and file locks: over a network neither
 # can be relied on (https://sqlite.org/wal.html, overview).
@@ -22,15 +21,12 @@ _DRIVE_REMOTE = 4  # winbase.h
 
 def locate_in(environ: Mapping[str, str]) -> Callable[[], Path] | None:
     """Return what finds the ledger when it is needed; None where the user wants none (`off`)."""
-    return None if environ.get(PATH_VARIABLE) == OFF else partial(ledger_path, environ)
+    return wanted_path(environ, PATH_VARIABLE, *_USUAL)
 
 
 def ledger_path(environ: Mapping[str, str]) -> Path:
     """Return where the ledger is or would be."""
-    named = environ.get(PATH_VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    return user_folder("data") / "usage.db"
+    return chosen_path(environ, PATH_VARIABLE, *_USUAL)
 
 
 def is_on_network(path: Path) -> bool:

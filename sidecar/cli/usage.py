@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from providers.ledger.place import OFF, PATH_VARIABLE, ledger_path
+from providers.folders import OFF
+from providers.ledger.place import PATH_VARIABLE, ledger_path
 from providers.ledger.report import Column, UsageRow, read_usage
 from providers.ledger.store import Unusable
 from sidecar.cli import output

@@ -28,19 +28,25 @@ async def test_nothing_that_git_ignores_is_sent(tmp_path: Path, asked: Asked) ->
         assert await editor.shown(kind=1) == "done"
 
 
+def failing(kind: type[ProviderError]) -> Any:
+    async def fails(request: Any):
+        raise kind("why it fails")
+        yield
+
+    return fails
+
+
+def tried_once() -> dict[str, Any]:
+    return {**options(), "retry": {"attempts": 1}}
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", [Authentication, NotConfigured, Quota, Overloaded])
 async def test_what_only_a_person_can_mend_is_told_once(
     tmp_path: Path, script: Any, kind: type[ProviderError]
 ) -> None:
-
-    async def fails(request: Any):
-        raise kind("why it fails")
-        yield
-
-    script["default"] = fails
-    retries = {**options(), "retry": {"attempts": 1}}
-    async with Typist(tmp_path, options=retries) as editor:
+    script["default"] = fails = failing(kind)
+    async with Typist(tmp_path, options=tried_once()) as editor:
         editor.open("x = |")
         told = []
         for works in (False, False, True, False):
@@ -62,13 +68,8 @@ async def test_what_only_a_person_can_mend_is_told_once(
 async def test_who_invokes_it_is_told_each_time_and_no_log_is_alarmed(
     tmp_path: Path, script: Any, kind: type[ProviderError], caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fails(request: Any):
-        raise kind("why it fails")
-        yield
-
-    script["default"] = fails
-    retries = {**options(), "retry": {"attempts": 1}}
-    async with Typist(tmp_path, options=retries) as editor:
+    script["default"] = failing(kind)
+    async with Typist(tmp_path, options=tried_once()) as editor:
         editor.open("x = |")
         for _ in range(2):
             editor.type("y")
