@@ -26,7 +26,6 @@ from sidecar.envelope import (
     any_decoder,
     decode,
     decode_params,
-    open_envelope,
 )
 from sidecar.framing import FrameDecoder, FrameError, frame
 from sidecar.handshake import at, error_body, open_item
@@ -138,7 +137,7 @@ class Connection:
     def receive_frame(self, item: bytes | FrameError) -> None:
         """Take one message. Never raises: a message is answered, or logged, or both."""
         try:
-            message = open_envelope(item) if type(item) is bytes else open_item(item)
+            message = open_item(item)
             if message is None:
                 logger.warning("stdin: %s", cast(FrameError, item).message)
             elif message.method is UNSET:

@@ -42,8 +42,7 @@ class Status:
 
     def _begins(self) -> None:
         self._running += 1
-        if self._ours or self._servers:
-            self._tell()
+        self._tell()
 
     def _ends(self, error: BaseException | None) -> None:
         """Note a failure; a cancel says nothing about us."""
@@ -51,8 +50,7 @@ class Status:
             self._note(error)
             request_log.failed(error)
         self._running -= 1
-        if self._ours or self._servers:
-            self._tell()
+        self._tell()
 
     @property
     def is_told(self) -> bool:

@@ -91,7 +91,7 @@ class Transport:
 
     def origin(self, address: Address) -> Origin:
         """Return the pool of `address`'s origin."""
-        origin = self._origins.get(address[:3])  # `address.origin`, without a call
+        origin = self._origins.get(address.origin)
         if origin is None:
             if self._closed:
                 raise faults.ConnectError(CLOSED)

@@ -322,11 +322,10 @@ class HttpProvider(AiProvider):
         extra = self.request_headers(request, stream=stream)
         key = trace.key if trace else None
         ours = self.headers("POST", url, payload, accept, extra, key)
-        headers = await (ours if deadline is None else within(deadline, ours))
-        timeouts = self.context.timeouts
+        headers = await within(deadline, ours)
         response = await self.context.client.send(
             HttpRequest("POST", url, headers, payload, self.keep_alive),
-            total=timeouts.total if deadline is None else remaining(deadline, timeouts.total),
+            total=remaining(deadline, self.context.timeouts.total),
             sending=trace,
         )
         if trace is not None:

@@ -19,9 +19,7 @@ async def handle(session: Session, params: CompletionParams, call: Call) -> Comp
     run = session.manager.stream(request, target)
     token = params.partial_result_token
     progress = None if token is None else call.progress(token)
-    work = None
-    if params.work_done_token is not None:
-        work = session.work_begins(call, params.work_done_token, run.provider, run.model)
+    work = session.work_begins(call, params.work_done_token, run.provider, run.model)
     del params, request, target  # a stream may last for minutes
     with session.status.busy:
         try:
