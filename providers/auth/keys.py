@@ -14,8 +14,8 @@ from pathlib import Path
 from providers.auth.command import CommandFailed, run_command
 from providers.auth.env import without_keys
 from providers.auth.redact import Redactor
-from providers.catalog.extras import install_command
 from providers.errors import NotConfigured
+from providers.extras import install_command
 from providers.settings import Key, KeySource
 
 _FILE_LIMIT = 64 * 1024

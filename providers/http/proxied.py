@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
-from providers.catalog.extras import install_command
+from providers.extras import install_command
 from providers.http import faults
 from providers.http.address import Address
 from providers.http.exchange import Bounds, Phase, Sending

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from providers.catalog.extras import install_command
 from providers.errors import ConnectFailed, NotConfigured, ProviderError
+from providers.extras import install_command
 from providers.settings import ProviderSettings
 from providers.vendors.local_child import Order, Ready
 from providers.vendors.local_weights import Weights, find_weights, model_name

@@ -11,7 +11,7 @@ from typing import Protocol, cast
 from providers.auth.env import PROVIDER_ENV, key_names
 from providers.auth.keys import KeyResolver
 from providers.auth.redact import Redactor
-from providers.catalog.extras import install_command
+from providers.extras import install_command
 from providers.settings import ProviderSettings
 from sidecar.cli import output
 from sidecar.cli.output import FAILED, OK

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from providers.catalog.extras import install_command
+from providers.extras import install_command
 from providers.http.client import HttpClient
 from providers.settings import TimeoutSettings
 from providers.vendors.local_weights import MODEL_ID, SHA256, data_file

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.catalog.extras import install_command, requirements
+from providers.extras import install_command, requirements
 
 METADATA = """Metadata-Version: 2.4
 Name: ai-sidecar
