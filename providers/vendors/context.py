@@ -54,7 +54,7 @@ class ProviderContext:
 
     @property
     def client(self) -> "HttpClient":
-        """The one HTTP client of the process; httpx is not imported before the first use."""
+        """The one HTTP client of the process, made at its first use."""
         if self.client_if_used is None:
             from providers.http.client import HttpClient
 
